@@ -1,0 +1,1 @@
+"""Modifiers: what a recipe can do to a training."""

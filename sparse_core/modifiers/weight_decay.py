@@ -1,0 +1,19 @@
+"""Weight decay set by the recipe."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from sparse_core.modifiers.base import Modifier
+
+
+class SetWeightDecayModifier(Modifier):
+    """Sets the weight decay of the parameters that decay; biases and normalization weights keep none."""
+
+    description: ClassVar[str] = "weight decay"
+    ineffective_fields: ClassVar[dict[str, str]] = {"constant_logging": "the trainer logs what it needs itself"}
+
+    weight_decay: float = Field(ge=0.0, description="Decoupled weight decay of the optimizer.")
+    constant_logging: bool = Field(False, description="Read for compatibility; no effect.")

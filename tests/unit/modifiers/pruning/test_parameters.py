@@ -1,0 +1,58 @@
+"""What a recipe's params name."""
+
+import pytest
+from torch import nn
+
+from sparse_core.errors import RecipeError
+from sparse_core.modifiers.pruning.parameters import match_parameters, prunable_parameters
+
+
+class Net(nn.Module):
+    """One module of each kind that matters."""
+
+    def __init__(self):
+        super().__init__()
+        self.embeddings = nn.Embedding(5, 4)
+        self.conv = nn.Conv1d(4, 4, 1)
+        self.dense = nn.Linear(4, 3)
+        self.norm = nn.LayerNorm(3)
+
+
+def test_prunable_are_linear_and_conv_weights_only():
+    assert list(prunable_parameters(Net())) == ["conv.weight", "dense.weight"]
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        ("__ALL_PRUNABLE__", ["conv.weight", "dense.weight"]),
+        ("dense.weight", ["dense.weight"]),
+        (["re:.*weight"], ["embeddings.weight", "conv.weight", "dense.weight", "norm.weight"]),
+        (["re:dense", "conv.bias"], ["conv.bias", "dense.weight", "dense.bias"]),
+    ],
+)
+def test_match_parameters(params, expected):
+    assert list(match_parameters(Net(), params)) == expected
+
+
+def test_all_is_every_parameter():
+    net = Net()
+    assert list(match_parameters(net, "__ALL__")) == [name for name, _ in net.named_parameters()]
+
+
+def test_a_tied_weight_is_found_once():
+    net = Net()
+    net.head = nn.Linear(4, 5, bias=False)
+    net.head.weight = net.embeddings.weight
+    assert "embeddings.weight" in match_parameters(net, "__ALL_PRUNABLE__")
+    assert "head.weight" not in match_parameters(net, "__ALL_PRUNABLE__")
+
+
+def test_no_match_names_the_entry_and_the_nearest_parameter():
+    with pytest.raises(RecipeError, match=r"params: 'dens.weight' matches no parameter of Net.*'dense.weight'"):
+        match_parameters(Net(), ["__ALL_PRUNABLE__", "dens.weight"])
+
+
+def test_a_broken_pattern_is_named():
+    with pytest.raises(RecipeError, match=r"params: 're:\(' is not a regular expression"):
+        match_parameters(Net(), "re:(")
