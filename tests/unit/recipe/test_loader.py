@@ -1,0 +1,346 @@
+"""Recipes as SparseML's users wrote them, and one clear sentence for each that cannot be read."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from sparse_core.errors import RecipeError
+from sparse_core.modifiers.learning_rate import LearningRateFunctionModifier
+from sparse_core.modifiers.pruning.constant import ConstantPruningModifier
+from sparse_core.modifiers.quantization.modifier import QuantizationModifier
+from sparse_core.recipe import Recipe, load_recipe
+
+EPOCHS = "- !EpochRangeModifier {start_epoch: 0.0, end_epoch: 4.0}"
+
+
+def load(text: str, recipe_args: object = None) -> Recipe:
+    return load_recipe(dedent(text), recipe_args)  # type: ignore[arg-type]
+
+
+def with_item(item: str) -> str:
+    return f"training_modifiers:\n  {EPOCHS}\nother_modifiers:\n{item}\n"
+
+
+def refused(text: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message) as caught:
+        load(text)
+    assert "\n" not in str(caught.value)
+
+
+SPARSEML_SST2 = """\
+version: 1.1.0
+
+# General Hyperparams
+num_epochs: &num_epochs 13
+init_lr: 1.5e-4
+final_lr: 0
+qat_start_epoch: &qat_start_epoch 8.0
+observer_epoch: &observer_epoch 12.0
+quantize_embeddings: &quantize_embeddings 1
+distill_hardness: &distill_hardness 1.0
+
+training_modifiers:
+  - !EpochRangeModifier
+      end_epoch: eval(num_epochs)
+      start_epoch: 0.0
+  - !LearningRateFunctionModifier
+    start_epoch: 0
+    end_epoch: *num_epochs
+    lr_func: linear
+    init_lr: eval(init_lr)
+    final_lr: eval(final_lr)
+
+quantization_modifiers:
+  - !pytorch.QuantizationModifier
+      start_epoch: *qat_start_epoch
+      disable_quantization_observer_epoch: eval(observer_epoch)
+      freeze_bn_stats_epoch: *observer_epoch
+      quantize_embeddings: eval(quantize_embeddings)
+      quantize_linear_activations: 0
+      exclude_module_types: ['LayerNorm', 'Tanh']
+      submodules:
+        - bert.embeddings
+        - bert.encoder
+
+constant_modifiers:
+- !ConstantPruningModifier
+  start_epoch: 0.0
+  params: __ALL_PRUNABLE__
+
+distillation_modifiers:
+  - !DistillationModifier
+     hardness: eval(distill_hardness)
+     distill_output_keys: [logits]
+"""
+
+
+def test_a_sparseml_recipe_is_read_as_it_is() -> None:
+    recipe = load(SPARSEML_SST2)
+    assert [type(modifier).__name__ for modifier in recipe.modifiers] == [
+        "EpochRangeModifier",
+        "LearningRateFunctionModifier",
+        "QuantizationModifier",
+        "ConstantPruningModifier",
+        "DistillationModifier",
+    ]
+    (curve,) = recipe.of_type(LearningRateFunctionModifier)
+    assert (curve.end_epoch, curve.init_lr, curve.final_lr) == (13.0, 1.5e-4, 0.0)
+    (quantization,) = recipe.of_type(QuantizationModifier)
+    assert quantization.quantize_embeddings is True
+    assert quantization.quantize_linear_activations is False
+    assert quantization.submodules == ["bert.embeddings", "bert.encoder"]
+    assert quantization.freeze_bn_stats_epoch == 12.0
+    assert recipe.num_epochs == 13.0
+    assert recipe.quantization_start == 8.0
+    assert recipe.warnings == ()
+
+
+def test_anchor_and_eval_agree_after_an_override() -> None:
+    recipe = load(SPARSEML_SST2, {"num_epochs": 9, "qat_start_epoch": 5, "observer_epoch": 7})
+    (curve,) = recipe.of_type(LearningRateFunctionModifier)
+    (quantization,) = recipe.of_type(QuantizationModifier)
+    assert (recipe.num_epochs, curve.end_epoch) == (9.0, 9.0)
+    assert (quantization.start_epoch, quantization.freeze_bn_stats_epoch) == (5.0, 7.0)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        "  - !ConstantPruningModifier\n    params: __ALL__",
+        "  - !ConstantPruningModifier\n        params: __ALL__",
+        "- !ConstantPruningModifier\n  params: __ALL__",
+        "  - !ConstantPruningModifier {params: __ALL__}",
+        "  - !pytorch.ConstantPruningModifier\n    params: [__ALL__]",
+        "  - !ConstantPruningModifier\n    # a comment\n\n    params:\n    - __ALL__",
+    ],
+)
+def test_indents_and_spellings_of_an_item(item: str) -> None:
+    (pruning,) = load(with_item(item)).of_type(ConstantPruningModifier)
+    assert pruning.params in ("__ALL__", ["__ALL__"])
+
+
+def test_an_item_without_fields() -> None:
+    assert len(load(with_item("  - !DistillationModifier")).modifiers) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("1e-4", 1e-4), ("1E-4", 1e-4), ("1.e-5", 1e-5), (".5", 0.5), ("0.001", 1e-3), ("1", 1.0), ("+5e-1", 0.5)],
+)
+def test_every_spelling_of_a_number_is_one(text: str, number: float) -> None:
+    recipe = load(f"lr: {text}\n{with_item('  - !SetLearningRateModifier {learning_rate: eval(lr)}')}")
+    assert recipe.learning_rate_at(0.0) == number
+    assert recipe.variables == {"lr": number}
+
+
+def test_merge_keys_of_yaml() -> None:
+    recipe = load(
+        f"""\
+        window: &window {{start_epoch: 1.0, end_epoch: 3.0}}
+        a_modifiers:
+          {EPOCHS}
+          - !ConstantPruningModifier
+            <<: *window
+            end_epoch: 2.0
+            params: __ALL__
+        """
+    )
+    (pruning,) = recipe.of_type(ConstantPruningModifier)
+    assert (pruning.start_epoch, pruning.end_epoch) == (1.0, 2.0)
+    assert recipe.warnings == ()
+
+
+def test_fields_at_sparseml_defaults_are_accepted_and_reported() -> None:
+    item = "  - !QuantizationModifier\n    start_epoch: 1.0\n    reduce_range: false\n    activation_bits: 8"
+    recipe = load(with_item(item))
+    assert recipe.warnings == (
+        "recipe text, line 6: QuantizationModifier.reduce_range has no effect: it stands at SparseML's default",
+        "recipe text, line 7: QuantizationModifier.activation_bits has no effect: it stands at SparseML's default",
+    )
+
+
+def test_metadata_of_saved_recipes_is_passed_over() -> None:
+    metadata = "__metadata__:\n  metadata: null\n  level: !!python/object:os.path {}\n"
+    assert load(metadata + with_item("  []")).num_epochs == 4.0
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        (
+            "  - !ConstantPruningModifer {params: __ALL__}",
+            r"line 4: unknown modifier !ConstantPruningModifer; supported are EpochRangeModifier, .*; did you mean "
+            r"'ConstantPruningModifier'\?",
+        ),
+        (
+            "  - !MovementPruningModifier {params: __ALL__}",
+            "line 4: !MovementPruningModifier is a SparseML modifier that is not supported here; GMPruningModifier "
+            "prunes by magnitude; supported are",
+        ),
+        ("  - !LayerThinningModifier {}", "SparseML modifier that is not supported here; supported are"),
+        (
+            "  - !ConstantPruningModifier\n    start_epoch: 0\n    param: __ALL__",
+            r"line 6: unknown field ConstantPruningModifier.param; accepted are start_epoch, end_epoch, params, .*; "
+            r"did you mean 'params'\?",
+        ),
+        (
+            "  - !QuantizationModifier\n    start_epoch: 1.0\n    activation_bits: 4",
+            r"line 6: QuantizationModifier.activation_bits is a SparseML field that is not supported here; only its "
+            r"SparseML default \(8\) is accepted, got 4; remove the line",
+        ),
+        (
+            "  - !ConstantPruningModifier",
+            "line 4: ConstantPruningModifier.params is missing; expected a name or a list",
+        ),
+        (
+            "  - !DistillationModifier\n    hardness: 1.5",
+            "line 5: DistillationModifier.hardness: expected a number, at least 0 and at most 1, got 1.5",
+        ),
+        (
+            "  - !DistillationModifier {hardness: yes}",
+            "hardness: expected a number, at least 0 and at most 1, got true",
+        ),
+        ("  - !DistillationModifier {hardness: .nan}", "hardness: expected a number, .*, got .nan"),
+        ("  - !DistillationModifier {hardness: 'nan'}", "hardness: expected a number, .*, got nan"),
+        ("  - !DistillationModifier {temperature: 0}", "temperature: expected a number, above 0, got 0"),
+        ("  - !DistillationModifier {distill_output_keys: logits}", "expected a list of names, got logits"),
+        (
+            "  - !GMPruningModifier {init_sparsity: 0, final_sparsity: {0.5: [a]}, start_epoch: 0, end_epoch: 1, "
+            "params: __ALL__}",
+            "final_sparsity: expected a number, at least 0 and below 1, got",
+        ),
+        (
+            "  - !LearningRateFunctionModifier {start_epoch: 0, end_epoch: 2, init_lr: 1, final_lr: 0, lr_func: step}",
+            "lr_func: expected one of linear, cosine, cyclic_linear, got step",
+        ),
+        (
+            "  - !ConstantPruningModifier\n    params: __ALL__\n    start_epoch: 3.0\n    end_epoch: 2.0",
+            r"line 7: ConstantPruningModifier.end_epoch: expected start_epoch \(3\) or later, or -1 for never, got 2",
+        ),
+        (
+            "  - !QuantizationModifier\n    start_epoch: 4.0",
+            r"line 5: QuantizationModifier.start_epoch: expected an epoch before the recipe's last \(4\), got 4",
+        ),
+        (
+            "  - !QuantizationModifier\n    start_epoch: 2.0\n    disable_quantization_observer_epoch: 1.0",
+            r"line 6: QuantizationModifier.disable_quantization_observer_epoch: expected an epoch after start_epoch",
+        ),
+        (
+            "  - !QuantizationModifier {start_epoch: 1.0}\n  - !QuantizationModifier {start_epoch: 2.0}",
+            "line 5: a second QuantizationModifier, the first is in line 4; keep one",
+        ),
+        (
+            "  - !ConstantPruningModifier [a, b]",
+            "line 4: !ConstantPruningModifier: expected `name: value` lines .* a list",
+        ),
+        ("  - !ConstantPruningModifier params", "expected `name: value` lines below it, found 'params'"),
+        ("  - ConstantPruningModifier", "line 4: expected `- !NameModifier` with its fields below, found 'Constant"),
+        ("  - params: __ALL__", "expected `- !NameModifier` with its fields below, found a mapping"),
+        ("  - !!python/object/apply:os.system ['true']", "found the tag '!!python/object/apply:os.system'"),
+        ("  - !<tag:x> {a: 1}", "expected `- !NameModifier` with its fields below"),
+        (
+            "  - !ConstantPruningModifier {params: !!python/name:os.system }",
+            "the tag '!!python/name:os.system' is not accepted here",
+        ),
+        ("  - !ConstantPruningModifier {params: [!Thing {}]}", "the tag '!Thing' is not accepted here"),
+        ("  - !ConstantPruningModifier {params: a, params: b}", "line 4: 'params' was already given in line 4"),
+        ("  - !ConstantPruningModifier {[a]: b}", "expected a name before the colon, found a list"),
+        ("  - !ConstantPruningModifier {<<: 3}", "'<<' takes an alias of a mapping, found '3'"),
+        ("  - !ConstantPruningModifier {start_epoch: 1e16, params: a}", "1e16 is beyond the largest accepted number"),
+    ],
+)
+def test_bad_items(item: str, message: str) -> None:
+    refused(with_item(item), message)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\nb: [2\n", "recipe text, line 3: not valid YAML"),
+        ("a: 1\n\tb: 2\n", "line 2: not valid YAML while scanning for the next token: found character"),
+        ("a: \x00\n", "not valid YAML: special characters are not allowed"),
+        ("a: 1\n---\nb: 2\n", "line 2: not valid YAML expected a single document in the stream"),
+        ("\n", "expected `name: value` lines and groups .* found nothing"),
+        ("- a\n- b\n", "at the root, found a list"),
+        ("num_epochs: 3\n", "recipe text: has no modifiers; add a group such as `training_modifiers:`"),
+        ("a_modifiers: []\n", "recipe text: has no modifiers"),
+        ("a_modifiers:\nb: 1\n", "line 1: 'a_modifiers' is a group because .* items, found nothing"),
+        (
+            "num_modifiers: 3\n",
+            "line 1: 'num_modifiers' is a group because its name contains 'modifiers'; .* found '3'",
+        ),
+        ("a_modifiers: !X [1]\n", "'a_modifiers' is a group"),
+        ("a: 1\na: 2\n", "line 2: 'a' was already given in line 1; remove one"),
+        (
+            "a_modifiers:\n  - !DistillationModifier {hardness: 1.0}\n",
+            "recipe text: does not say how many epochs to train; add an EpochRangeModifier",
+        ),
+        (
+            "first_stage:\n  training_modifiers:\n    - !EpochRangeModifier {start_epoch: 0, end_epoch: 1}\n",
+            r"line 1: 'first_stage' is a stage \(it holds 'training_modifiers'\) and staged recipes are not supported; "
+            "give each stage a file of its own",
+        ),
+        (
+            "a: &a [*a]\nb_modifiers: []\n" + f"t_modifiers:\n  {EPOCHS}\n",
+            "line 1: variables refer to one another in a",
+        ),
+    ],
+)
+def test_bad_texts(text: str, message: str) -> None:
+    refused(text, message)
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+NESTED_BOMB = (
+    "v:\n  - &a [x, x, x, x, x, x, x, x, x, x]\n"
+    + "".join(f"  - &{n} [{', '.join([f'*{o}'] * 10)}]\n" for o, n in zip("abcdefgh", "bcdefghi", strict=True))
+    + f"t_modifiers:\n  {EPOCHS}\n"
+)
+MERGE_BOMB = (
+    "v:\n  - &a {x: 1}\n"
+    + "".join(f"  - &{n} {{<<: [{', '.join([f'*{o}'] * 10)}]}}\n" for o, n in zip("abcdefgh", "bcdefghi", strict=True))
+    + f"t_modifiers:\n  {EPOCHS}\n"
+)
+EVAL_BOMB = (
+    "a: [x, x, x]\n"
+    + "".join(f"{n}: [{', '.join([f'eval({o})'] * 10)}]\n" for o, n in zip("abcdefgh", "bcdefghi", strict=True))
+    + f"t_modifiers:\n  {EPOCHS}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (BOMB + f"t_modifiers:\n  {EPOCHS}\n", "line 2: a variable inside a list must be a single value, found a list"),
+        (NESTED_BOMB, "the recipe unfolds to more than 20000 values; use fewer YAML aliases"),
+        (MERGE_BOMB, "the recipe unfolds to more than 20000 values; use fewer YAML aliases"),
+        (EVAL_BOMB, "line 2: a variable inside a list must be a single value, found a list"),
+        (
+            "v: &v\n  x: *v\n" + f"t_modifiers:\n  {EPOCHS}\n",
+            "line 1: variables refer to one another in a circle: v -> v",
+        ),
+        ("a: " + "[" * 5000 + "\n", "line 1: not valid YAML: nested more than 20 deep"),
+        ("- " * 5000 + "\n", "not valid YAML"),
+        ("a: " + "x" * 100_001 + "\n", "has 100005 characters, a recipe may have at most 100000"),
+        ("a: 1\n" * 3_000, "line 2: 'a' was already given"),
+        ("a: eval(9**9**9)\n" + f"t_modifiers:\n  {EPOCHS}\n", "line 1: .* is beyond the largest accepted number"),
+        ("a: " + "9" * 5000 + "\n" + f"t_modifiers:\n  {EPOCHS}\n", "is beyond the largest accepted number"),
+    ],
+)
+def test_no_text_hangs_the_loader(text: str, message: str) -> None:
+    started = time.perf_counter()
+    refused(text, message)
+    assert time.perf_counter() - started < 5.0
+
+
+def test_nothing_is_built_or_called_by_a_tag(tmp_path: Path) -> None:
+    target = tmp_path / "made"
+    tag = f"!!python/object/apply:pathlib.Path.mkdir [!!python/object/apply:pathlib.Path ['{target}']]"
+    refused(f"a: {tag}\nt_modifiers:\n  {EPOCHS}\n", "is not accepted here")
+    assert not target.exists()

@@ -1,0 +1,118 @@
+"""Every place that a recipe may come from, and lines that stay true to the file."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sparse_core.errors import RecipeError
+from sparse_core.recipe import builtin_recipes, load_recipe
+
+YAML = "end: 3\na_modifiers:\n  - !EpochRangeModifier {start_epoch: 0, end_epoch: eval(end)}\n"
+BAD_LINE = "a_modifiers:\n  - !EpochRangeModifier {start_epoch: 0, end: 3}\n"
+
+
+def test_the_built_in_names() -> None:
+    assert builtin_recipes() == (
+        "conll2003/pruned90_quant",
+        "dense/base",
+        "goemotions/pruned90_quant",
+        "mnli/pruned90_quant",
+        "qqp/pruned90_quant",
+        "sparsify/gradual_quant",
+        "sst2/pruned90_quant",
+    )
+
+
+@pytest.mark.parametrize("name", ["r.yaml", "r.yml", "r.YAML"])
+def test_yaml_files(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text(YAML)
+    assert load_recipe(path).num_epochs == load_recipe(str(path), {"end": 3}).num_epochs == 3.0
+    assert load_recipe(path).source == str(path)
+
+
+@pytest.mark.parametrize("fence", ["---", "+++"])
+@pytest.mark.parametrize("head", ["", "<!-- a licence\nin two lines -->\n\n"])
+def test_front_matter_keeps_the_lines_of_the_file(tmp_path: Path, fence: str, head: str) -> None:
+    path = tmp_path / "recipe.md"
+    path.write_text(f"{head}{fence}\n{YAML}{fence}\n\n# A title\n\n{fence}\nmore: text\n{fence}\n")
+    assert load_recipe(path).num_epochs == 3.0
+    path.write_text(f"{head}{fence}\n{BAD_LINE}{fence}\n")
+    line = head.count("\n") + 3
+    with pytest.raises(RecipeError, match=rf"recipe\.md, line {line}: unknown field EpochRangeModifier.end"):
+        load_recipe(path)
+
+
+def test_text_with_and_without_front_matter() -> None:
+    assert load_recipe(YAML).source == "recipe text"
+    assert load_recipe(f"\n---\n{YAML}---\n# Title\n").num_epochs == 3.0
+    assert load_recipe(f"---\n{YAML}").num_epochs == 3.0
+
+
+def test_a_recipe_artifact(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text(load_recipe("dense/base").to_yaml())
+    assert load_recipe(tmp_path) == load_recipe("dense/base")
+
+
+def test_windows_line_ends_and_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "r.md"
+    path.write_bytes(b"\xef\xbb\xbf" + f"---\n{YAML}---\n".replace("\n", "\r\n").encode())
+    assert load_recipe(path).num_epochs == 3.0
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("sst2/pruned90_quantt", r"'sst2/pruned90_quantt' is no file, .*did you mean 'sst2/pruned90_quant'\?"),
+        ("nowhere.yaml", "recipe: 'nowhere.yaml' is no file, no directory with a recipe.yaml and no built-in recipe"),
+        ("zoo:nlp/text_classification/x", "SparseZoo is closed; use a file or a built-in recipe: conll2003"),
+        ("x" * 5000, "is no file"),
+        ("bad\0name", "is no file"),
+        ("", "is no file"),
+    ],
+)
+def test_sources_that_do_not_exist(source: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(source)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("r.json", b"{}", "r.json is not a recipe file; accepted are .yaml, .yml and .md with front matter"),
+        ("r.yaml", b"a: \xff\n", r"is not UTF-8 text \(byte 3\); save it as UTF-8"),
+        ("r.md", b"# title\n", "has no front matter; put the recipe between two lines of `---`"),
+        ("r.md", b"---\na: 1\n", "has no front matter"),
+        ("r.yaml", b"a" * 500_000, "a recipe may have at most 100000"),
+        ("r.yaml", b"", "r.yaml: expected `name: value` lines"),
+    ],
+)
+def test_files_that_are_no_recipe(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(tmp_path / name)
+
+
+def test_an_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(YAML)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(RecipeError, match="r.yaml cannot be read: Permission denied"):
+        load_recipe(path)
+
+
+def test_loading_a_recipe_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from sparse_core.recipe import load_recipe, show_recipe; show_recipe(load_recipe('dense/base'));"
+        "print([name for name in ('torch', 'transformers', 'numpy', 'kfp') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
