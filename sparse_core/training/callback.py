@@ -1,0 +1,185 @@
+"""From the Trainer's events to the recipe's modifiers."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import transformers
+from safetensors.torch import load_file, save_file
+
+from sparse_core.artifacts import write_json
+from sparse_core.errors import ModelError
+from sparse_core.modifiers.base import ActiveModifier, TrainingContext
+from sparse_core.modifiers.weight_decay import SetWeightDecayModifier
+from sparse_core.recipe import Recipe, load_recipe
+from sparse_core.training.checkpoints import mark_whole
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+logger = logging.getLogger(__name__)
+
+STATE_FILE = "recipe_state.json"
+TENSORS_FILE = "recipe_state.safetensors"
+DECAYS = "decays"
+"""Key that marks the optimizer's parameter groups to which weight decay applies."""
+
+
+class RecipeCallback(transformers.TrainerCallback):
+    """Runs a recipe's modifiers around every optimizer step, and keeps their state in every checkpoint.
+
+    The epoch of a step is `step / steps_per_epoch`, counted before the step: what a recipe says of epoch 8.0 is in
+    force from the first forward pass of the ninth epoch on.
+    """
+
+    def __init__(self, recipe: Recipe, stop_epoch: float | None = None) -> None:
+        """Prepares to run `recipe`.
+
+        Args:
+            recipe: what to run.
+            stop_epoch: end the training, with a checkpoint, before the first step of this epoch.
+        """
+        self._recipe = recipe
+        self._stop_epoch = stop_epoch
+        self._steps_per_epoch = 0
+        self._active: dict[str, ActiveModifier] | None = None
+
+    def restore(self, model: nn.Module, checkpoint: Path) -> None:
+        """Gives `model` the modules, and the modifiers the state, that they had when `checkpoint` was written.
+
+        Must run before the checkpoint's weights are loaded.
+
+        Raises:
+            ModelError: the checkpoint was made with another recipe.
+        """
+        state = json.loads((checkpoint / STATE_FILE).read_text(encoding="utf-8"))
+        if load_recipe(state["recipe"]) != self._recipe:
+            raise ModelError(
+                f"recipe: {self._recipe.source} differs from the recipe with which {checkpoint} was made; resume with "
+                "that recipe, or start from the model without its checkpoint"
+            )
+        self._steps_per_epoch = state["steps_per_epoch"]
+        self._active = self._activate(model)
+        tensors = load_file(checkpoint / TENSORS_FILE)
+        next_epoch = state["global_step"] / self._steps_per_epoch
+        for name, modifier in self._active.items():
+            modifier.restore_structure(next_epoch)
+            prefix = f"{name}/"
+            modifier.load_state({k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)})
+
+    def _activate(self, model: nn.Module) -> dict[str, ActiveModifier]:
+        training = TrainingContext(model=model, steps_per_epoch=self._steps_per_epoch)
+        active = {
+            f"{index}.{type(modifier).__name__}": modifier.activate(training)
+            for index, modifier in enumerate(self._recipe.modifiers)
+        }
+        return {name: modifier for name, modifier in active.items() if modifier is not None}
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Activates the modifiers, unless `restore` has done so."""
+        steps_per_epoch = num_steps_per_epoch(len(kwargs["train_dataloader"]), args.gradient_accumulation_steps)
+        if self._active is None:
+            self._steps_per_epoch = steps_per_epoch
+            self._active = self._activate(kwargs["model"])
+        elif steps_per_epoch != self._steps_per_epoch:
+            raise ModelError(
+                f"resume_from_checkpoint: it was made with {self._steps_per_epoch} steps in an epoch, this training has "
+                f"{steps_per_epoch}; use the same data, per_device_train_batch_size and gradient_accumulation_steps"
+            )
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Lets each modifier act before the forward pass, and sets the weight decay in force."""
+        epoch = state.global_step / self._steps_per_epoch
+        for modifier in (self._active or {}).values():
+            modifier.before_step(epoch)
+        for setting in self._recipe.of_type(SetWeightDecayModifier):
+            value = setting.weight_decay if setting.is_active(epoch) else args.weight_decay
+            for group in kwargs["optimizer"].param_groups:
+                if group.get(DECAYS):
+                    group["weight_decay"] = value
+
+    def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Lets each modifier act on the weights that the optimizer has just changed."""
+        for modifier in (self._active or {}).values():
+            modifier.after_step()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Stops at stop_epoch, with a checkpoint."""
+        if self._stop_epoch is not None and state.global_step / self._steps_per_epoch >= self._stop_epoch:
+            control.should_training_stop = True
+            control.should_save = True
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Adds the modifiers' state to the checkpoint just written, then declares it whole."""
+        checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        tensors: dict[str, Tensor] = {
+            f"{name}/{key}": tensor.cpu().contiguous()
+            for name, modifier in (self._active or {}).items()
+            for key, tensor in modifier.state().items()
+        }
+        save_file(tensors, checkpoint / TENSORS_FILE)
+        write_json(
+            checkpoint / STATE_FILE,
+            {
+                "global_step": state.global_step,
+                "steps_per_epoch": self._steps_per_epoch,
+                "recipe": self._recipe.to_yaml(),
+            },
+        )
+        mark_whole(checkpoint)
+
+
+class ProgressCallback(transformers.TrainerCallback):
+    """Logs a line of progress every few seconds: epoch, loss, learning rate, time left."""
+
+    def __init__(self, stop_epoch: float | None = None, seconds_between_lines: float = 5.0) -> None:
+        """Logs at most one line in `seconds_between_lines`, of a training that ends at `stop_epoch`, or at its end."""
+        self._stop_epoch = stop_epoch
+        self._interval = seconds_between_lines
+        self._start_time = self._last_time = 0.0
+        self._start_step = self._last_step = 0
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Starts the clock."""
+        self._start_time = self._last_time = time.monotonic()
+        self._start_step = state.global_step
+        share = 1.0 if self._stop_epoch is None else min(self._stop_epoch / args.num_train_epochs, 1.0)
+        self._last_step = math.ceil(share * state.max_steps)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Logs when the interval has passed."""
+        now = time.monotonic()
+        if now - self._last_time < self._interval:
+            return
+        self._last_time = now
+        per_step = (now - self._start_time) / (state.global_step - self._start_step)
+        latest = next((entry for entry in reversed(state.log_history) if "loss" in entry), {})
+        loss = f", loss {latest['loss']:.4f}, learning rate {latest['learning_rate']:.2e}" if latest else ""
+        logger.info(
+            "epoch %.2f of %g, step %d of %d%s, about %d s left",
+            state.epoch or 0.0,
+            self._stop_epoch or args.num_train_epochs,
+            state.global_step,
+            self._last_step,
+            loss,
+            per_step * max(self._last_step - state.global_step, 0),
+        )
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, float], **kwargs: Any) -> None:
+        """Logs the scores."""
+        scores = ", ".join(
+            f"{name.removeprefix('eval_')} {value:.4f}"
+            for name, value in metrics.items()
+            if name.startswith("eval_") and not name.endswith(("_runtime", "_per_second"))
+        )
+        logger.info("epoch %.2f: validation %s", state.epoch or 0.0, scores)
+
+
+def num_steps_per_epoch(num_batches: int, gradient_accumulation_steps: int) -> int:
+    """Optimizer steps in one epoch; the last may have fewer batches."""
+    return max(-(-num_batches // gradient_accumulation_steps), 1)

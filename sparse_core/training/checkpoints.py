@@ -1,0 +1,71 @@
+"""Checkpoints that are whole or do not count.
+
+The trainer writes a checkpoint file by file. When the last file is there, a marker with the size of each file is put
+beside them by an atomic rename. A directory without the marker, or with a file of another size, was cut short.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from sparse_core.artifacts import write_json
+from sparse_core.errors import ModelError
+
+MARKER_NAME = "checkpoint_complete.json"
+_PREFIX = "checkpoint-"
+
+
+def mark_whole(checkpoint: Path) -> None:
+    """Declares that every file of `checkpoint` has been written."""
+    write_json(checkpoint / MARKER_NAME, {"size_bytes": _sizes(checkpoint)})
+
+
+def is_whole(checkpoint: Path) -> bool:
+    """Whether `checkpoint` was written to its end and has all of its files."""
+    marker = checkpoint / MARKER_NAME
+    if not marker.is_file():
+        return False
+    expected = json.loads(marker.read_text(encoding="utf-8"))["size_bytes"]
+    sizes = _sizes(checkpoint)
+    return all(sizes.get(name) == size for name, size in expected.items())
+
+
+def _sizes(checkpoint: Path) -> dict[str, int]:
+    files = (path for path in sorted(checkpoint.rglob("*")) if path.is_file() and path.name != MARKER_NAME)
+    return {path.relative_to(checkpoint).as_posix(): path.stat().st_size for path in files}
+
+
+def _step(checkpoint: Path) -> int:
+    return int(checkpoint.name.removeprefix(_PREFIX))
+
+
+def _checkpoints(directory: Path) -> list[Path]:
+    found = [path for path in directory.glob(f"{_PREFIX}*") if path.name.removeprefix(_PREFIX).isdigit()]
+    return sorted(found, key=_step)
+
+
+def last_whole_checkpoint(directory: Path) -> Path | None:
+    """The whole checkpoint of the most steps in `directory`, or None."""
+    return next((path for path in reversed(_checkpoints(directory)) if is_whole(path)), None)
+
+
+def discard_cut_short(directory: Path) -> None:
+    """Removes the checkpoints in `directory` that a killed process left unfinished."""
+    for path in _checkpoints(directory):
+        if not is_whole(path):
+            shutil.rmtree(path)
+
+
+def require_whole(checkpoint: Path) -> None:
+    """Refuses a checkpoint that was cut short.
+
+    Raises:
+        ModelError: the checkpoint has no marker or lacks a file.
+    """
+    if not is_whole(checkpoint):
+        raise ModelError(
+            f"resume_from_checkpoint: {checkpoint} is not a whole checkpoint (no {MARKER_NAME}, or a file of another "
+            "size); name one that was written to its end"
+        )

@@ -1,0 +1,181 @@
+"""One training from artifacts to an artifact: what the training steps have in common."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+import transformers
+
+from sparse_core import __version__
+from sparse_core.artifacts import cache_root, fingerprint, require_disk_space, require_free, staged, write_json
+from sparse_core.modifiers.base import TrainingContext
+from sparse_core.modifiers.distillation.modifier import DistillationModifier
+from sparse_core.modifiers.pruning.report import sparsity_report
+from sparse_core.tasks import get_task, read_schema, require_same_tokenizer
+from sparse_core.training.callback import ProgressCallback
+from sparse_core.training.checkpoints import last_whole_checkpoint
+from sparse_core.training.settings import TrainingSettings
+from sparse_core.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from sparse_core.recipe import Recipe
+    from sparse_core.training.arguments import TrainingArguments
+
+logger = logging.getLogger(__name__)
+
+CHECKPOINT_FOLDER = "checkpoint"
+_CHECKPOINT_WEIGHT_COPIES = 4  # weights, two Adam moments, and masks as one byte a weight, rounded up
+_CHECKPOINTS_ON_DISK = 3  # two kept by save_total_limit, and the one being written
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """What one training step does.
+
+    Attributes:
+        step: name of the step, for the manifest and the checkpoint folder.
+        model: Hugging Face directory to start from.
+        dataset: Dataset artifact.
+        recipe: the recipe to follow.
+        teacher: Hugging Face directory of the teacher; None where nothing is distilled.
+        output: Model artifact to publish.
+        settings: training settings.
+        stop_epoch: end before this epoch, with a checkpoint in the artifact; None runs to the end.
+        start_checkpoint: whole checkpoint of an earlier step to go on from.
+    """
+
+    step: str
+    model: Path
+    dataset: Path
+    recipe: Recipe
+    teacher: Path | None
+    output: Path
+    settings: TrainingSettings
+    stop_epoch: float | None = None
+    start_checkpoint: Path | None = None
+
+    def execute(self) -> dict[str, Any]:
+        """Trains, evaluates on the validation split and publishes the model; gives its metrics.
+
+        A run that was killed goes on from its last whole checkpoint, found by the contents of all inputs.
+        """
+        require_free(self.output)
+        start_time = time.monotonic()
+        work_dir = self._work_dir()
+        trainer = self._trainer(work_dir)
+        resume = last_whole_checkpoint(work_dir) or self.start_checkpoint
+        if resume is not None:
+            logger.info("%s: going on from %s", self.step, resume)
+        trainer.train(resume_from_checkpoint=str(resume) if resume is not None else None)
+        metrics = self._metrics(trainer)
+        train_seconds = time.monotonic() - start_time
+        with staged(self.output, self.step, step_seconds=train_seconds) as staging:
+            save_model(trainer.model, trainer.processing_class, staging)
+            (staging / "recipe.yaml").write_text(self.recipe.to_yaml(), encoding="utf-8")
+            log = {"log_history": trainer.state.log_history, "train_seconds": train_seconds}
+            write_json(staging / "training_log.json", log)
+            write_json(staging / "metrics.json", metrics)
+            if self.stop_epoch is not None:
+                checkpoint = last_whole_checkpoint(work_dir)
+                assert checkpoint is not None, "the callback saves one when it stops"
+                shutil.copytree(checkpoint, staging / CHECKPOINT_FOLDER)
+        shutil.rmtree(work_dir)
+        return metrics
+
+    def evaluate(self) -> dict[str, Any]:
+        """Publishes the model as it is, with its metrics on the validation split.
+
+        Raises:
+            ModelError: the model has no trained head for these labels.
+        """
+        require_free(self.output)
+        start_time = time.monotonic()
+        schema = read_schema(self.dataset)
+        model = get_task(schema.task).load_model(self.model, schema, trained_head=True)
+        trainer = self._make_trainer(model, self.settings.to_hugging_face(self._work_dir()))
+        metrics = self._metrics(trainer)
+        with staged(self.output, self.step, step_seconds=time.monotonic() - start_time) as staging:
+            save_model(trainer.model, trainer.processing_class, staging)
+            for name in ("recipe.yaml", "training_log.json"):
+                if (self.model / name).is_file():
+                    shutil.copy2(self.model / name, staging / name)
+            write_json(staging / "metrics.json", metrics)
+        return metrics
+
+    def _work_dir(self) -> Path:
+        """Folder of this run's checkpoints: the same for the same inputs, so that a killed run finds its own."""
+        inputs = [self.model, self.dataset, self.teacher, self.recipe.to_yaml(), repr(self.settings), self.stop_epoch]
+        return cache_root() / "checkpoints" / f"{self.step}-{fingerprint(__version__, *inputs)[:32]}"
+
+    def _trainer(self, work_dir: Path) -> Trainer:
+        """A trainer that follows the recipe."""
+        schema = read_schema(self.dataset)
+        task = get_task(schema.task)
+        arguments = self.settings.to_hugging_face(work_dir)
+        transformers.set_seed(arguments.seed)  # before the head is made
+        model = task.load_model(self.model, schema)
+        for modifier in self.recipe.modifiers:  # a recipe that does not fit fails here, not after the teacher has run
+            modifier.activate(TrainingContext(model=model, steps_per_epoch=1))
+        teacher = None
+        if self.teacher is not None and self.recipe.of_type(DistillationModifier):
+            require_same_tokenizer(self.model, self.teacher)
+            teacher = task.load_model(self.teacher, schema, trained_head=True)
+        self._require_room(work_dir, model)
+        return self._make_trainer(
+            model, arguments, recipe=self.recipe, distill_teacher=teacher, stop_epoch=self.stop_epoch
+        )
+
+    def _make_trainer(self, model: transformers.PreTrainedModel, arguments: TrainingArguments, **recipe: Any) -> Trainer:
+        task = get_task(read_schema(self.dataset).task)
+        tokenizer = task.load_tokenizer(self.model)
+        train, validation = (
+            task.load_split(self.dataset, split, tokenizer, self.settings.max_seq_length)
+            for split in ("train", "validation")
+        )
+        trainer = Trainer(
+            model=model,
+            args=arguments,
+            train_dataset=train,
+            eval_dataset=validation,
+            data_collator=task.collator(tokenizer),
+            compute_metrics=lambda prediction: task.compute_metrics(prediction.predictions, prediction.label_ids),
+            processing_class=tokenizer,
+            callbacks=[ProgressCallback(self.stop_epoch)],
+            **recipe,
+        )
+        trainer.remove_callback(transformers.PrinterCallback)
+        return trainer
+
+    def _require_room(self, work_dir: Path, model: transformers.PreTrainedModel) -> None:
+        weight_bytes = sum(p.numel() * p.element_size() for p in model.parameters())
+        checkpoint_bytes = weight_bytes * _CHECKPOINT_WEIGHT_COPIES
+        require_disk_space(work_dir, checkpoint_bytes * _CHECKPOINTS_ON_DISK, f"{self.step} with its checkpoints")
+        require_disk_space(self.output.parent, weight_bytes + checkpoint_bytes, f"the output of {self.step}")
+
+    def _metrics(self, trainer: Trainer) -> dict[str, float]:
+        scores = _scores_of_last_step(trainer) or trainer.evaluate()
+        timing = ("_runtime", "_per_second")
+        metrics = {k: float(v) for k, v in scores.items() if k.startswith("eval_") and not k.endswith(timing)}
+        report = sparsity_report(trainer.model)
+        return {**metrics, "encoder_sparsity": report.encoder, "model_sparsity": report.model}
+
+
+def _scores_of_last_step(trainer: Trainer) -> dict[str, float]:
+    """Scores of an evaluation that the training made after its last step; empty where it made none."""
+    evaluations = (entry for entry in reversed(trainer.state.log_history) if "eval_loss" in entry)
+    return next((entry for entry in evaluations if entry["step"] == trainer.state.global_step), {})
+
+
+def save_model(model: transformers.PreTrainedModel, tokenizer: Any, directory: Path) -> None:
+    """Writes `model` and `tokenizer` as a plain Hugging Face directory, safetensors only."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.0)  # a masked negative weight is -0.0: equal to zero, but its bytes do not compress
+    model.save_pretrained(directory)
+    tokenizer.save_pretrained(directory)

@@ -1,0 +1,90 @@
+"""The training settings that every training step shares."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparse_core.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    from sparse_core.training.arguments import TrainingArguments
+
+_OURS = ("output_dir", "num_train_epochs", "resume_from_checkpoint")
+"""Arguments that a step decides itself."""
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Settings of a training, by the names that the steps, the command line and the pipelines use."""
+
+    max_seq_length: int = 128
+    per_device_train_batch_size: int = 32
+    per_device_eval_batch_size: int = 64
+    gradient_accumulation_steps: int = 1
+    seed: int = 42
+    training_arguments: str = ""
+
+    def __post_init__(self) -> None:
+        """Checks the ranges.
+
+        Raises:
+            ConfigError: a count below 1.
+        """
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name not in ("seed", "training_arguments") and value < 1:
+                raise ConfigError(f"{field.name}: expected a whole number of 1 or more, got {value}")
+
+    def to_hugging_face(self, output_dir: Path) -> TrainingArguments:
+        """Hugging Face arguments for a training that keeps its checkpoints in `output_dir`.
+
+        Raises:
+            ConfigError: training_arguments is not a JSON object, or names an argument that does not exist.
+        """
+        import torch
+
+        from sparse_core.training.arguments import TrainingArguments
+
+        accepted = {field.name for field in dataclasses.fields(TrainingArguments) if field.init}
+        further = parse_training_arguments(self.training_arguments)
+        for name in further:
+            if name in _OURS:
+                raise ConfigError(f"training_arguments: '{name}' is decided by the step and the recipe; leave it out")
+            if name not in accepted:
+                raise ConfigError(
+                    f"training_arguments: '{name}' is not a Hugging Face training argument{did_you_mean(name, accepted)}"
+                )
+        values: dict[str, Any] = {
+            "per_device_train_batch_size": self.per_device_train_batch_size,
+            "per_device_eval_batch_size": self.per_device_eval_batch_size,
+            "gradient_accumulation_steps": self.gradient_accumulation_steps,
+            "seed": self.seed,
+            "eval_strategy": "epoch",
+            "save_strategy": "epoch",
+            "disable_tqdm": True,
+            "dataloader_pin_memory": torch.cuda.is_available(),
+            **further,
+        }
+        try:
+            return TrainingArguments(output_dir=str(output_dir), **values)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"training_arguments: {error}") from None
+
+
+def parse_training_arguments(text: str) -> dict[str, Any]:
+    """The JSON object in `text`; an empty text is an empty object.
+
+    Raises:
+        ConfigError: the text is not a JSON object.
+    """
+    try:
+        value = json.loads(text or "{}")
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"training_arguments: expected a JSON object, got '{text}' ({error})") from None
+    if not isinstance(value, dict):
+        raise ConfigError(f"training_arguments: expected a JSON object such as {{\"bf16\": true}}, got '{text}'")
+    return value

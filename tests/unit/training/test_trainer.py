@@ -1,0 +1,237 @@
+"""The Trainer: what a recipe changes, and what it must not change."""
+
+import inspect
+import logging
+
+import pytest
+import torch
+import transformers
+
+from sparse_core.errors import ModelError
+from sparse_core.modifiers.pruning.parameters import prunable_parameters
+from sparse_core.training import Trainer
+from tests.unit.training.conftest import make_model, make_rows
+
+EPOCHS = "training_modifiers:\n- !EpochRangeModifier\n  start_epoch: 0.0\n  end_epoch: {}\n"
+LINEAR = (
+    EPOCHS + "- !LearningRateFunctionModifier\n  lr_func: linear\n  init_lr: 1.5e-4\n  final_lr: 0.0\n"
+    "  start_epoch: 0.0\n  end_epoch: {}\n"
+)
+DISTILLED = EPOCHS + "- !DistillationModifier\n  hardness: {}\n  temperature: 2.0\n"
+
+
+def weights(trainer):
+    """All parameters in one vector."""
+    return torch.cat([parameter.detach().flatten() for parameter in trainer.model.parameters()])
+
+
+class EveryStep(transformers.TrainerCallback):
+    """Keeps what a function sees after every optimizer step."""
+
+    def __init__(self, look):
+        self.look, self.seen = look, []
+
+    def on_step_end(self, args, state, control, model=None, **kwargs):
+        self.seen.append(self.look(model))
+
+
+def test_a_recipe_of_epochs_alone_equals_the_plain_trainer(make_trainer):
+    settings = {"num_train_epochs": 2, "train_sampling_strategy": "random"}
+    plain = make_trainer("plain", trainer_class=transformers.Trainer, **settings)
+    plain.train()
+    ours = make_trainer("ours", recipe=EPOCHS.format(2), train_sampling_strategy="random")
+    ours.train()
+    losses = [[entry["loss"] for entry in t.state.log_history if "loss" in entry] for t in (plain, ours)]
+    assert len(losses[0]) == 8
+    assert losses[0] == pytest.approx(losses[1], abs=1e-6)
+    assert torch.allclose(weights(plain), weights(ours), atol=1e-7)
+
+
+def test_the_logged_learning_rate_is_the_one_in_force(make_trainer):
+    in_force = []
+    trainer = make_trainer(recipe=LINEAR.format(1, 1))
+    trainer.create_optimizer()
+    trainer.optimizer.register_step_pre_hook(
+        lambda optimizer, *_: in_force.append([group["lr"] for group in optimizer.param_groups])
+    )
+    trainer.train()
+    expected = [1.5e-4, 1.125e-4, 7.5e-5, 3.75e-5]
+    assert [e["learning_rate"] for e in trainer.state.log_history if "loss" in e] == pytest.approx(expected)
+    assert in_force == [pytest.approx([rate, rate]) for rate in expected]
+
+
+def test_one_batch_of_32_equals_four_of_8(make_trainer):
+    results = []
+    for batch_size, accumulation in ((32, 1), (8, 4)):
+        trainer = make_trainer(
+            f"{batch_size}",
+            model=make_model(dropout=0.0),
+            recipe=EPOCHS.format(2),
+            per_device_train_batch_size=batch_size,
+            gradient_accumulation_steps=accumulation,
+            optim="sgd",
+        )
+        trainer.train()
+        results.append((weights(trainer), [e["grad_norm"] for e in trainer.state.log_history if "grad_norm" in e]))
+    assert results[0][1] == pytest.approx(results[1][1], rel=1e-4)
+    assert torch.allclose(results[0][0], results[1][0], atol=1e-6)
+
+
+def test_an_uneven_last_batch_weighs_each_row_alike(make_trainer):
+    rows = make_rows(12)
+    results = []
+    for batch_size, accumulation in ((12, 1), (8, 2)):
+        trainer = make_trainer(
+            f"{batch_size}",
+            model=make_model(dropout=0.0),
+            rows=rows,
+            recipe=EPOCHS.format(1),
+            per_device_train_batch_size=batch_size,
+            gradient_accumulation_steps=accumulation,
+            optim="sgd",
+        )
+        trainer.train()
+        results.append(weights(trainer))
+    assert torch.allclose(results[0], results[1], atol=1e-6)
+
+
+def test_pruned_weights_are_exactly_zero_after_every_step(make_trainer):
+    model = make_model()
+    pruned = {n: p for n, p in prunable_parameters(model).items() if ".layer." in n}
+    masks = {}
+    with torch.no_grad():
+        for name, parameter in pruned.items():
+            masks[name] = torch.rand_like(parameter) > 0.8
+            parameter.mul_(masks[name])
+    unchanged = EveryStep(lambda m: all(torch.equal(p != 0, masks[n]) for n, p in pruned.items()))
+    recipe = EPOCHS.format(2) + (
+        "- !ConstantPruningModifier\n  start_epoch: 0.0\n  params: ['re:.*layer.*(query|key|value|dense).weight']\n"
+    )
+    make_trainer(model=model, recipe=recipe, callbacks=[unchanged]).train()
+    assert unchanged.seen == [True] * 8
+
+
+def test_gradual_pruning_reaches_its_sparsity(make_trainer):
+    recipe = EPOCHS.format(2) + (
+        "- !MagnitudePruningModifier\n  init_sparsity: 0.0\n  final_sparsity: 0.75\n  start_epoch: 0.0\n"
+        "  end_epoch: 1.0\n  update_frequency: 0.25\n  params: __ALL_PRUNABLE__\n"
+    )
+    model = make_model()
+    zeros = EveryStep(lambda m: sum(int((p == 0).sum()) for p in prunable_parameters(m).values()))
+    make_trainer(model=model, recipe=recipe, callbacks=[zeros]).train()
+    total = sum(p.numel() for p in prunable_parameters(model).values())
+    assert zeros.seen == sorted(zeros.seen)
+    assert zeros.seen[-1] == sum(round(0.75 * p.numel()) for p in prunable_parameters(model).values())
+    assert zeros.seen[4] / total == pytest.approx(0.75, abs=0.01)
+
+
+class CountingTeacher(torch.nn.Module):
+    """A teacher that counts its forward passes."""
+
+    def __init__(self):
+        super().__init__()
+        self.model = make_model(seed=7)
+        self.num_forwards = 0
+
+    def forward(self, **inputs):
+        self.num_forwards += 1
+        return self.model(**inputs)
+
+
+def test_the_teacher_runs_over_the_data_once_and_never_again(make_trainer):
+    teacher = CountingTeacher()
+    make_trainer("first", recipe=DISTILLED.format(3, 1.0), distill_teacher=teacher).train()
+    assert teacher.num_forwards == 4
+    make_trainer("second", recipe=DISTILLED.format(3, 1.0), distill_teacher=teacher).train()
+    assert teacher.num_forwards == 4
+
+
+def test_hardness_one_ignores_the_labels(make_trainer):
+    flipped = make_rows().map(lambda row: {"labels": 1 - row["labels"]})
+    results = []
+    for folder, rows in (("a", make_rows()), ("b", flipped)):
+        trainer = make_trainer(folder, rows=rows, recipe=DISTILLED.format(1, 1.0), distill_teacher=make_model(seed=7))
+        trainer.train()
+        results.append(weights(trainer))
+    assert torch.equal(*results)
+
+
+def test_the_first_distilled_loss_by_hand(make_trainer):
+    model, teacher, rows = make_model(dropout=0.0), make_model(seed=7).eval(), make_rows(8)
+    batch = {k: torch.tensor([v + [0] * (11 - len(v)) for v in rows[k]]) for k in ("input_ids", "attention_mask")}
+    with torch.no_grad():
+        student_log, teacher_log = (
+            torch.log_softmax(m(**batch).logits / 2.0, dim=-1) for m in (model.eval(), teacher)
+        )
+        task = torch.nn.functional.cross_entropy(model(**batch).logits, torch.tensor(rows["labels"]))
+    divergence = (teacher_log.exp() * (teacher_log - student_log)).sum(-1).mean()
+    expected = 0.25 * task + 0.75 * 4.0 * divergence
+    trainer = make_trainer(model=model, rows=rows, recipe=DISTILLED.format(1, 0.75), distill_teacher=teacher)
+    trainer.train()
+    assert trainer.state.log_history[0]["loss"] == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_eval_loss_is_the_task_loss_during_and_after_training(make_trainer):
+    trainer = make_trainer(
+        recipe=DISTILLED.format(1, 1.0), distill_teacher=make_model(seed=7), eval_strategy="epoch"
+    )
+    trainer.train()
+    during = next(e["eval_loss"] for e in trainer.state.log_history if "eval_loss" in e)
+    plain = make_trainer("plain", model=trainer.model, trainer_class=transformers.Trainer)
+    assert during == pytest.approx(plain.evaluate()["eval_loss"], rel=1e-6)
+
+
+def test_disable_trains_without_a_teacher_and_says_so_once(make_trainer, caplog):
+    with caplog.at_level(logging.WARNING, logger="sparse_core"):
+        make_trainer(recipe=DISTILLED.format(2, 1.0), distill_teacher="disable").train()
+    assert [r.message for r in caplog.records if "distill_teacher: disable" in r.message] == [
+        "distill_teacher: disable; the recipe's DistillationModifier has no effect"
+    ]
+
+
+def test_a_distillation_recipe_without_a_teacher_is_refused(make_trainer):
+    with pytest.raises(ModelError, match="distill_teacher: not set.*'disable'"):
+        make_trainer(recipe=DISTILLED.format(1, 1.0))
+
+
+def test_a_teacher_with_other_labels_is_refused(make_trainer):
+    trainer = make_trainer(recipe=DISTILLED.format(1, 1.0), distill_teacher=make_model(num_labels=3))
+    with pytest.raises(ModelError, match=r"distill_teacher: the teacher's logits have shape \(8, 3\)"):
+        trainer.train()
+
+
+def test_an_output_key_that_the_teacher_lacks_is_refused(make_trainer):
+    recipe = DISTILLED.format(1, 1.0) + "  distill_output_keys: [start_logits]\n"
+    trainer = make_trainer(recipe=recipe, distill_teacher=make_model(seed=7))
+    with pytest.raises(ModelError, match="distill_output_keys: the teacher has no output 'start_logits'; it has.*logits"):
+        trainer.train()
+
+
+def test_weight_decay_applies_to_the_decaying_group_only_and_in_its_epochs(make_trainer):
+    recipe = EPOCHS.format(2) + "- !SetWeightDecayModifier\n  weight_decay: 0.1\n  start_epoch: 1.0\n"
+    trainer = make_trainer(recipe=recipe)
+    trainer.create_optimizer()
+    seen = []
+    trainer.optimizer.register_step_pre_hook(
+        lambda optimizer, *_: seen.append([group["weight_decay"] for group in optimizer.param_groups])
+    )
+    trainer.train()
+    assert seen == [[0.0, 0.0]] * 4 + [[0.1, 0.0]] * 4
+
+
+def test_at_least_two_checkpoints_are_kept(make_trainer):
+    assert make_trainer(recipe=EPOCHS.format(1), save_total_limit=1).args.save_total_limit == 2
+
+
+def test_the_private_parts_of_transformers_that_we_override_are_still_there():
+    names = {
+        "_set_signature_columns_if_needed": ["self"],
+        "_get_train_sampler": ["self", "train_dataset"],
+    }
+    for name, parameters in names.items():
+        assert list(inspect.signature(getattr(transformers.Trainer, name)).parameters) == parameters
+        assert name in vars(Trainer)
+    source = inspect.getsource(transformers.Trainer)
+    assert "self._signature_columns = list(signature.parameters.keys())" in source
+    assert "self.model_accepts_loss_kwargs and num_items_in_batch is not None" in source
+    assert "self._created_lr_scheduler" in source
