@@ -1,0 +1,38 @@
+"""ONNX Runtime on the CPU: the reference that all latencies are compared with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from sparse_core.benchmark.engines.base import Forward, Inputs
+
+
+class OnnxRuntimeEngine:
+    """Runs an ONNX file with all graph optimizations."""
+
+    name = "onnxruntime"
+    modules: tuple[str, ...] = ("onnxruntime",)
+    install = "sparse-pipelines[benchmark]"
+    model_format: Literal["onnx", "huggingface"] = "onnx"
+
+    def load(self, model: Path, num_threads: int) -> Forward:
+        """Opens a session with `num_threads` intra-op threads."""
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = num_threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # Idle pool threads would otherwise spin on into the run of whichever engine is measured next.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+        session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        declared = [node.name for node in session.get_inputs()]
+        logits_name = session.get_outputs()[0].name
+
+        def forward(inputs: Inputs) -> np.ndarray:
+            return session.run([logits_name], {name: inputs[name] for name in declared})[0]
+
+        return forward

@@ -1,0 +1,79 @@
+"""What the artifacts under test say about themselves: configuration, training log, and the step that made them."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sparse_core.artifacts import read_manifest
+from sparse_core.benchmark.plot_data import own_entries
+from sparse_core.errors import ModelError
+
+_DEPLOYED_MODEL = Path("deployment") / "model.onnx"
+
+
+def deployed_model(export: Path) -> Path:
+    """The ONNX file inside the output of `export_onnx`.
+
+    Raises:
+        ModelError: there is none.
+    """
+    path = export / _DEPLOYED_MODEL
+    if not path.is_file():
+        raise ModelError(f"deployment: {export} holds no {_DEPLOYED_MODEL}; give the output folder of export_onnx")
+    return path
+
+
+def read_config(model: Path) -> dict[str, Any]:
+    """config.json of a model artifact.
+
+    Raises:
+        ModelError: there is none.
+    """
+    path = model / "config.json"
+    if not path.is_file():
+        raise ModelError(f"{model} holds no config.json; give a Hugging Face model directory")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def made_by(artifact: Path) -> str:
+    """The step and library version that made an artifact, or "given" for a directory without a manifest."""
+    manifest = read_manifest(artifact)
+    return f"{manifest['step']}, sparse_core {manifest['sparse_core']}" if manifest else "given"
+
+
+def report_title(config: Mapping[str, Any], task: str) -> str:
+    """What was measured, in words: "bert, 6 layers of 384, text classification"."""
+    size = f", {config['num_hidden_layers']} layers of {config['hidden_size']}" if "num_hidden_layers" in config else ""
+    return f"{config['model_type']}{size}, {task.replace('_', ' ')}"
+
+
+def command_line(step: str, arguments: Mapping[str, Any]) -> str:
+    """The shell command that runs a step with these arguments; empty texts are left out."""
+    given = {name.replace("_", "-"): str(value) for name, value in arguments.items() if value != ""}
+    options = [f"--{name} {shlex.quote(value)}" for name, value in given.items()]
+    return " \\\n  ".join([f"sparse-core {step}", *options])
+
+
+def read_verification(export: Path) -> dict[str, Any]:
+    """What `export_onnx` found when it compared torch and ONNX Runtime; empty when it left no record."""
+    return _read_json(export / "verification.json")
+
+
+def training_runs(artifacts: Sequence[tuple[str, Path]]) -> list[dict[str, Any]]:
+    """Name and log_history of each artifact that was trained, without entries taken over from an earlier one."""
+    runs: list[dict[str, Any]] = []
+    earlier: list[dict] = []
+    for name, directory in artifacts:
+        log_history = _read_json(directory / "training_log.json").get("log_history", [])
+        if entries := own_entries(log_history, earlier):
+            runs.append({"name": name, "log_history": entries})
+        earlier.extend(entries)
+    return runs
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

@@ -1,0 +1,63 @@
+"""The report artifact: report.json with every number and its conditions, summary.json, and report.html."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sparse_core.artifacts import write_json
+from sparse_core.benchmark.engines import REFERENCE_ENGINE
+from sparse_core.benchmark.html import render_html
+from sparse_core.benchmark.subjects import DENSE, DEPLOYED
+
+FORMAT_VERSION = 1
+
+
+def finite(value: Any) -> Any:
+    """The same JSON value with every number that is not finite replaced by None, and tuples by lists."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(entry) for entry in value]
+    return value
+
+
+def flat_metrics(report: Mapping[str, Any]) -> dict[str, float]:
+    """Every headline number under a name of its own; only finite floats, as pipeline metrics must be."""
+    metric = report["data"]["metric"]
+    numbers: dict[str, float | None] = {}
+    for row in report["accuracy"]:
+        numbers[f"{metric}_{row['variant']}_{row['engine']}"] = row["value"]
+    numbers[f"{metric}_kept"] = metric_kept(report)
+    for model in report["models"]:
+        for name in ("encoder_sparsity", "model_sparsity", "raw_bytes", "gzip_bytes"):
+            numbers[f"{name}_{model['variant']}"] = model[name]
+    for row in report["latency"]:
+        subject = f"{row['variant']}_{row['engine']}_batch{row['batch_size']}_seq{row['sequence_length']}"
+        for name in ("p50_ms", "p95_ms", "p99_ms", "rows_per_second", "speed_ratio"):
+            numbers[f"{name}_{subject}"] = row[name]
+    for row in report["footprint"]:
+        for name in ("load_ms", "peak_bytes", "increment_bytes"):
+            numbers[f"{name}_{row['variant']}_{row['engine']}"] = row[name]
+    return {name: float(value) for name, value in numbers.items() if value is not None and math.isfinite(value)}
+
+
+def metric_kept(report: Mapping[str, Any]) -> float | None:
+    """The deployed model's metric in the reference engine as a fraction of the dense model's in torch."""
+    values = {(row["variant"], row["engine"]): row["value"] for row in report["accuracy"]}
+    dense, deployed = values.get((DENSE, "torch")), values.get((DEPLOYED, REFERENCE_ENGINE))
+    return deployed / dense if dense and deployed is not None else None
+
+
+def write_report(report: Mapping[str, Any], directory: Path) -> dict[str, float]:
+    """Writes report.json, summary.json and report.html into `directory`; returns what summary.json holds."""
+    clean = finite(report)
+    metrics = flat_metrics(clean)
+    write_json(directory / "report.json", clean)
+    write_json(directory / "summary.json", metrics)
+    (directory / "report.html").write_text(render_html(clean), encoding="utf-8")
+    return metrics

@@ -1,0 +1,278 @@
+"""Step: compare the dense, the sparse and the deployed model, and write the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from datasets import Dataset
+    from transformers import PreTrainedModel
+
+    from sparse_core.benchmark.settings import BenchmarkSettings
+    from sparse_core.benchmark.subjects import BenchmarkedModel
+    from sparse_core.tasks import DatasetSchema, Task
+    from sparse_core.tasks.base import Collator
+
+_EVAL_BATCH_SIZE = 32
+_FLOAT_BYTES = 4
+
+
+def benchmark(
+    teacher: Path,
+    sparse: Path,
+    quantized: Path,
+    deployment: Path,
+    dataset: Path,
+    output: Path,
+    *,
+    max_seq_length: int = 128,
+    batch_sizes: str = "1,16",
+    sequence_lengths: str = "32,128",
+    num_threads: int = 0,
+    num_runs: int = 30,
+    num_warmup_runs: int = 5,
+    engines: str = "",
+) -> dict[str, float]:
+    """Measures accuracy, sparsity, size, latency and memory of the models and writes report.json and report.html.
+
+    Args:
+        teacher: model artifact of the dense model.
+        sparse: model artifact of the pruned float32 model.
+        quantized: model artifact of the final model, as torch runs it.
+        deployment: output of export_onnx for the final model.
+        dataset: dataset artifact; accuracy is measured on its test split, or on validation when it has no test split.
+        output: where the report artifact shall appear.
+        max_seq_length: longest input in tokens for accuracy; longer rows are cut.
+        batch_sizes: batch sizes of the latency sweep, separated by commas.
+        sequence_lengths: input lengths in tokens of the latency sweep, separated by commas.
+        num_threads: threads for every engine; 0: one per core that this process may use.
+        num_runs: timed runs of each model in each engine at each input shape.
+        num_warmup_runs: untimed runs before those.
+        engines: engines to measure, separated by commas: torch, onnxruntime, openvino, deepsparse; empty: all that
+            are installed.
+
+    Returns:
+        The numbers of summary.json by name, all finite floats.
+
+    Raises:
+        ConfigError: a setting is out of range.
+        DependencyError: an engine or matplotlib is not installed.
+        ModelError: a model artifact is incomplete.
+    """
+    from sparse_core.artifacts import staged
+    from sparse_core.benchmark.plots import require_matplotlib
+    from sparse_core.benchmark.provenance import command_line, deployed_model, read_config
+    from sparse_core.benchmark.report import write_report
+    from sparse_core.benchmark.settings import parse_settings
+
+    paths = {"teacher": teacher, "sparse": sparse, "quantized": quantized, "deployment": deployment, "dataset": dataset}
+    given: dict[str, Any] = {
+        "max_seq_length": max_seq_length,
+        "batch_sizes": batch_sizes,
+        "sequence_lengths": sequence_lengths,
+        "num_threads": num_threads,
+        "num_runs": num_runs,
+        "num_warmup_runs": num_warmup_runs,
+        "engines": engines,
+    }
+    settings = parse_settings(**given)
+    require_matplotlib()
+    deployed_model(deployment)
+    settings.check_positions(read_config(quantized).get("max_position_embeddings"))
+    with staged(output, "benchmark") as staging, _torch_threads(settings.num_threads):
+        report = _compare(_Artifacts(**paths), settings)
+        report["command"] = command_line("benchmark", {**paths, "output": output, **given})
+        return write_report(report, staging)
+
+
+@dataclass(frozen=True)
+class _Artifacts:
+    teacher: Path
+    sparse: Path
+    quantized: Path
+    deployment: Path
+    dataset: Path
+
+
+@dataclass(frozen=True)
+class _Evaluation:
+    """The rows that accuracy is measured on, and what to do with them."""
+
+    task: Task
+    schema: DatasetSchema
+    split: str
+    rows: Dataset
+    collator: Collator
+
+    def accuracy(self, variant: str, engine: str, logits: np.ndarray) -> dict[str, Any]:
+        """The entry of report.json for these logits, given in the order of the rows."""
+        import numpy as np
+
+        metrics = self.task.compute_metrics(logits, np.asarray(self.rows["labels"]))
+        return {
+            "variant": variant,
+            "engine": engine,
+            "value": metrics[self.task.primary_metric],
+            "metrics": metrics,
+            "split": self.split,
+            "num_rows": len(self.rows),
+        }
+
+
+def _compare(artifacts: _Artifacts, settings: BenchmarkSettings) -> dict[str, Any]:
+    """All of report.json but the command."""
+    import tempfile
+    import time
+
+    from sparse_core.benchmark.hardware import installed_versions, read_hardware
+    from sparse_core.benchmark.provenance import read_config, read_verification, report_title, training_runs
+    from sparse_core.benchmark.subjects import measure_models
+
+    config = read_config(artifacts.quantized)
+    evaluation = _load_evaluation(artifacts, settings.max_seq_length)
+    with tempfile.TemporaryDirectory() as scratch:
+        models, accuracy = _examine(artifacts, evaluation, Path(scratch))
+        accuracy += _onnxruntime_accuracy(models, evaluation, settings.num_threads)
+        measured = measure_models(models, settings, config["vocab_size"])
+    return {
+        "title": report_title(config, evaluation.schema.task),
+        "created_unix": int(time.time()),
+        "settings": settings.as_row(),
+        "hardware": asdict(read_hardware()),
+        "versions": installed_versions(),
+        "data": {
+            "task": evaluation.schema.task,
+            "metric": evaluation.task.primary_metric,
+            "split": evaluation.split,
+            "num_rows": len(evaluation.rows),
+            "num_rows_by_split": evaluation.schema.num_rows,
+            "label_names": evaluation.schema.label_names,
+        },
+        "models": [model.as_row() for model in models],
+        "accuracy": accuracy,
+        **asdict(measured),
+        "training": training_runs(
+            [("teacher", artifacts.teacher), ("sparse", artifacts.sparse), ("final", artifacts.quantized)]
+        ),
+        "timeline": _timeline(artifacts.quantized),
+        "verification": read_verification(artifacts.deployment),
+    }
+
+
+def _load_evaluation(artifacts: _Artifacts, max_seq_length: int) -> _Evaluation:
+    from sparse_core.tasks import get_task, read_schema
+
+    schema = read_schema(artifacts.dataset)
+    task = get_task(schema.task)
+    split = "test" if "test" in schema.num_rows else "validation"
+    tokenizer = task.load_tokenizer(artifacts.quantized)
+    rows = task.load_split(artifacts.dataset, split, tokenizer, max_seq_length)
+    return _Evaluation(task, schema, split, rows, task.collator(tokenizer))
+
+
+def _examine(
+    artifacts: _Artifacts, evaluation: _Evaluation, scratch: Path
+) -> tuple[list[BenchmarkedModel], list[dict[str, Any]]]:
+    """Loads one variant after the other in torch: its sparsity, its accuracy, and the ONNX file that stands for it.
+
+    The exports of the float variants go to `scratch`, with the opset of the deployed file.
+    """
+    from sparse_core.benchmark.model_files import describe_onnx
+    from sparse_core.benchmark.provenance import deployed_model, made_by
+    from sparse_core.benchmark.subjects import DENSE, DEPLOYED, SPARSE, BenchmarkedModel
+    from sparse_core.modifiers.pruning.report import sparsity_report
+    from sparse_core.tasks.inference import predict_torch
+
+    directories = {DENSE: artifacts.teacher, SPARSE: artifacts.sparse, DEPLOYED: artifacts.quantized}
+    files = {
+        DENSE: scratch / "dense.onnx",
+        SPARSE: scratch / "sparse.onnx",
+        DEPLOYED: deployed_model(artifacts.deployment),
+    }
+    deployed_file = describe_onnx(files[DEPLOYED])
+    models, accuracy = [], []
+    for variant, directory in directories.items():
+        module = evaluation.task.load_model(directory, evaluation.schema, trained_head=True)
+        logits = predict_torch(module, evaluation.rows, evaluation.collator, _EVAL_BATCH_SIZE)
+        accuracy.append(evaluation.accuracy(variant, "torch", logits))
+        if variant != DEPLOYED:
+            _export_float(module, files[variant], deployed_file.opset, evaluation.rows.column_names)
+        zeros = sparsity_report(module)
+        models.append(
+            BenchmarkedModel(
+                variant=variant,
+                directory=directory,
+                onnx=files[variant],
+                file=deployed_file if variant == DEPLOYED else describe_onnx(files[variant]),
+                made_by=made_by(directory),
+                num_parameters=module.num_parameters(),
+                encoder_sparsity=zeros.encoder,
+                model_sparsity=zeros.model,
+                sparsity_by_kind=zeros.by_kind,
+                sparsity_by_layer=zeros.layers,
+            )
+        )
+    return models, accuracy
+
+
+def _export_float(module: PreTrainedModel, path: Path, opset: int, columns: list[str]) -> None:
+    """Writes a float model as ONNX with those inputs that the tokenized rows have."""
+    from sparse_core.artifacts import require_disk_space
+    from sparse_core.export.onnx import export_model, model_inputs
+
+    require_disk_space(path.parent, module.num_parameters() * _FLOAT_BYTES, "an ONNX file to measure")
+    inputs = [name for name in model_inputs(module) if name in columns]
+    export_model(module, path, opset=opset, input_names=inputs)
+
+
+def _onnxruntime_accuracy(
+    models: list[BenchmarkedModel], evaluation: _Evaluation, num_threads: int
+) -> list[dict[str, Any]]:
+    """Accuracy of the dense and of the deployed file; the sparse float file is a float export like the dense one."""
+    from sparse_core.benchmark.accuracy import predict
+    from sparse_core.benchmark.engines import ENGINES, REFERENCE_ENGINE
+    from sparse_core.benchmark.subjects import SPARSE
+
+    entries = []
+    for model in models:
+        if model.variant != SPARSE:
+            forward = ENGINES[REFERENCE_ENGINE].load(model.onnx, num_threads)
+            logits = predict(forward, evaluation.rows, evaluation.collator, _EVAL_BATCH_SIZE)
+            entries.append(evaluation.accuracy(model.variant, REFERENCE_ENGINE, logits))
+    return entries
+
+
+def _timeline(model: Path) -> list[dict[str, Any]]:
+    """The modifiers of the recipe that a model was trained by, with the epochs in which they act."""
+    from sparse_core.modifiers.base import UNSET_EPOCH
+    from sparse_core.recipe import load_recipe
+
+    if not (model / "recipe.yaml").is_file():
+        return []
+    recipe = load_recipe(model)
+    return [
+        {
+            "name": type(modifier).__name__.removesuffix("Modifier"),
+            "start_epoch": modifier.begins_at,
+            "end_epoch": recipe.num_epochs if modifier.end_epoch == UNSET_EPOCH else modifier.end_epoch,
+        }
+        for modifier in recipe.modifiers
+    ]
+
+
+@contextmanager
+def _torch_threads(num_threads: int) -> Iterator[None]:
+    """Lets torch use `num_threads` threads inside the block, and as many as before after it."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(num_threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

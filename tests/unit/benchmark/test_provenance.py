@@ -1,0 +1,76 @@
+"""What the artifacts say about themselves."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sparse_core.artifacts import staged
+from sparse_core.benchmark.provenance import (
+    command_line,
+    deployed_model,
+    made_by,
+    read_config,
+    read_verification,
+    report_title,
+    training_runs,
+)
+from sparse_core.errors import ModelError
+
+
+def test_an_export_without_a_model_is_refused(tmp_path):
+    with pytest.raises(ModelError, match="holds no deployment/model.onnx; give the output folder of export_onnx"):
+        deployed_model(tmp_path)
+
+
+def test_the_deployed_model_is_found(tmp_path):
+    (tmp_path / "deployment").mkdir()
+    (tmp_path / "deployment" / "model.onnx").touch()
+
+    assert deployed_model(tmp_path) == tmp_path / "deployment" / "model.onnx"
+
+
+def test_a_folder_without_config_is_refused(tmp_path):
+    with pytest.raises(ModelError, match="holds no config.json"):
+        read_config(tmp_path)
+
+
+def test_maker_is_the_step_of_the_manifest(tmp_path):
+    with staged(tmp_path / "made", "prune"):
+        pass
+
+    assert made_by(tmp_path / "made").startswith("prune, sparse_core ")
+    assert made_by(tmp_path) == "given"
+
+
+def test_verification_is_optional(tmp_path):
+    assert read_verification(tmp_path) == {}
+    (tmp_path / "verification.json").write_text('{"num_rows": 3}')
+    assert read_verification(tmp_path) == {"num_rows": 3}
+
+
+def test_a_training_that_went_on_shows_only_its_own_epochs(tmp_path):
+    first, second = {"epoch": 1.0, "loss": 2.0}, {"epoch": 2.0, "loss": 1.0}
+    for name, entries in (("sparse", [first]), ("final", [first, second])):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "training_log.json").write_text(json.dumps({"log_history": entries}))
+
+    runs = training_runs(
+        [("teacher", tmp_path / "absent"), ("sparse", tmp_path / "sparse"), ("final", tmp_path / "final")]
+    )
+
+    assert runs == [{"name": "sparse", "log_history": [first]}, {"name": "final", "log_history": [second]}]
+
+
+def test_title_names_the_model_in_words():
+    config = {"model_type": "bert", "num_hidden_layers": 6, "hidden_size": 384}
+
+    assert report_title(config, "text_classification") == "bert, 6 layers of 384, text classification"
+    assert report_title({"model_type": "other"}, "text_classification") == "other, text classification"
+
+
+def test_command_quotes_and_leaves_out_what_is_unset(tmp_path):
+    command = command_line("benchmark", {"output": "my folder", "num_runs": 3, "engines": ""})
+
+    assert command == "sparse-core benchmark \\\n  --output 'my folder' \\\n  --num-runs 3"

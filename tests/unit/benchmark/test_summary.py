@@ -1,0 +1,62 @@
+"""The table that is printed at the end of a run."""
+
+from __future__ import annotations
+
+import pytest
+
+from sparse_core.benchmark.summary import format_summary, megabytes, significant, summary_rows
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.1234, "0.123"), (1.234, "1.23"), (12.34, "12.3"), (123.4, "123"), (12345.6, "12346"), (0.0, "0.000")],
+)
+def test_three_significant_digits(value, text):
+    assert significant(value) == text
+
+
+def test_megabytes_are_decimal_and_unknown_is_a_dash():
+    assert megabytes(90_900_000) == "90.9"
+    assert megabytes(None) == "–"
+
+
+def test_rows_hold_a_cell_per_model(report):
+    rows = {(row.group, row.label): row.cells for row in summary_rows(report)}
+
+    assert rows["accuracy", "torch"] == ["0.8970", "0.8860", "0.8810"]
+    assert rows["accuracy", "onnxruntime"] == ["0.8970", "–", "0.8800"]
+    assert rows["sparsity", "encoder weights, %"] == ["0.0", "80.0", "80.0"]
+    assert rows["ONNX file", "gzipped, MB"] == ["84.2", "56.3", "12.1"]
+    assert rows["p50 / p95, ms", "onnxruntime, 1×128"] == ["17.6 / 19.4", "17.5 / 19.2", "8.82 / 9.70"]
+    assert rows["rows per second", "torch, 16×128"] == ["48.5", "–", "–"]
+    assert rows["speed, × onnxruntime dense", "onnxruntime, 16×128"] == ["1.00", "1.01", "2.00"]
+    assert rows["memory taken, MB", "onnxruntime"] == ["200", "200", "200"]
+
+
+def test_latency_rows_are_those_of_the_longest_inputs(report):
+    shapes = {row.label.split(", ")[1] for row in summary_rows(report) if row.group == "rows per second"}
+
+    assert shapes == {"1×128", "16×128"}
+
+
+def test_one_shape_is_shown_once(report):
+    report["latency"] = report["latency"][:4]
+
+    labels = [row.label for row in summary_rows(report) if row.group == "rows per second"]
+    assert labels == ["torch, 1×32", "onnxruntime, 1×32"]
+
+
+def test_text_is_aligned_and_says_what_was_measured(report):
+    lines = format_summary(report).splitlines()
+
+    assert lines[0] == "1821 rows of the test split; 30 runs in turns after 5 to warm up, 2 threads; Example CPU"
+    table = lines[2:]
+    assert len({len(line) for line in table}) == 1
+    assert table[0].split() == ["dense", "fp32", "sparse", "fp32", "sparse", "int8"]
+    assert sum(line.startswith("accuracy") for line in table) == 1
+
+
+def test_text_ends_with_what_was_not_measured(report):
+    report["failures"] = [{"engine": "deepsparse", "model": "sparse int8", "reason": "no licence"}]
+
+    assert format_summary(report).endswith("not measured: deepsparse, sparse int8: no licence\n")
