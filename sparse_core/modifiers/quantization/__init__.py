@@ -1,0 +1,1 @@
+"""Quantization-aware training: int8 arithmetic simulated while the weights still learn."""
