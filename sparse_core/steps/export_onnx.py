@@ -1,0 +1,114 @@
+"""The step that turns a trained model into a verified ONNX deployment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparse_core.artifacts import require_disk_space, require_free, staged, write_json
+from sparse_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sparse_core.export.verify import Verification
+
+_DEPLOYMENT_NAME = "deployment"
+_VERIFICATION_BATCH_SIZE = 32
+
+
+def export_onnx(
+    model: Path,
+    dataset: Path,
+    output: Path,
+    *,
+    opset: int = 14,
+    weight_type: str = "auto",
+    max_seq_length: int = 128,
+    min_agreement: float = 0.99,
+    max_metric_loss: float = 0.005,
+    num_verification_rows: int = 1000,
+) -> dict[str, float | int | str]:
+    """Exports a model to ONNX and publishes it only if ONNX Runtime agrees with torch on validation rows.
+
+    Args:
+        model: Model artifact; a quantized one is written with int8 weights, another as float32.
+        dataset: Dataset artifact, whose validation split both runtimes predict.
+        output: Directory to make: `deployment/` and `verification.json`.
+        opset: ONNX opset version, 13 to 17.
+        weight_type: How weights of quantized Linear layers are stored: int8, uint8, or auto, which takes int8 where
+            no CPU can overflow.
+        max_seq_length: Longest row in tokens; longer ones are cut for the verification.
+        min_agreement: Smallest fraction of validation rows on which both must pick the same class, 0 to 1.
+        max_metric_loss: Largest drop of the task's metric from torch to ONNX Runtime.
+        num_verification_rows: How many validation rows to compare, spread evenly over the split.
+
+    Returns:
+        Agreement, metrics and size of the file.
+
+    Raises:
+        ExportError: ONNX Runtime disagrees beyond the tolerance; nothing is published.
+    """
+    require_free(output)
+    _require_settings(min_agreement, max_metric_loss, num_verification_rows)
+    from sparse_core.export.deployment import MODEL_NAME, RECIPE_NAME, write_deployment
+    from sparse_core.export.onnx import export_model, model_inputs
+    from sparse_core.export.verify import Tolerance, verify
+    from sparse_core.tasks import get_task, read_schema
+
+    schema = read_schema(dataset)
+    task = get_task(schema.task)
+    network = task.load_model(model, schema, trained_head=True)
+    tokenizer = task.load_tokenizer(model)
+    require_disk_space(output, sum(weight.nbytes for weight in network.parameters()), "the exported model")
+    with staged(output, "export_onnx", opset=opset) as staging:
+        deployment = staging / _DEPLOYMENT_NAME
+        deployment.mkdir()
+        onnx_file = deployment / MODEL_NAME
+        inputs = [name for name in model_inputs(network) if name in tokenizer.model_input_names]
+        stored_type = export_model(network, onnx_file, opset=opset, weight_type=weight_type, input_names=inputs)
+        rows = task.load_split(dataset, "validation", tokenizer, max_seq_length)
+        verification = verify(
+            network,
+            onnx_file,
+            _batches(rows, task.collator(tokenizer), num_verification_rows),
+            task.compute_metrics,
+            metric=task.primary_metric,
+            tolerance=Tolerance(min_agreement, max_metric_loss),
+        )
+        write_json(staging / "verification.json", verification.to_dict())
+        stored_as = stored_type or "float32"
+        facts = {"opset": opset, "weight_type": stored_as, "inputs": inputs}
+        write_deployment(deployment, network, tokenizer, model / RECIPE_NAME, **facts)
+        size_bytes = onnx_file.stat().st_size
+    return {"weight_type": stored_as, "onnx_size_bytes": size_bytes, **_summary(verification)}
+
+
+def _require_settings(min_agreement: float, max_metric_loss: float, num_verification_rows: int) -> None:
+    if not 0.0 <= min_agreement <= 1.0:
+        raise ConfigError(f"min_agreement: expected a fraction from 0 to 1, got {min_agreement}")
+    if not max_metric_loss >= 0.0:
+        raise ConfigError(f"max_metric_loss: expected 0 or more, got {max_metric_loss}")
+    if num_verification_rows < 1:
+        raise ConfigError(f"num_verification_rows: expected 1 or more, got {num_verification_rows}")
+
+
+def _batches(rows: Any, collate: Any, num_rows: int) -> Iterator[Any]:
+    """Batches of `num_rows` rows, or of all there are, spread over the split: files are often sorted by label."""
+    num_rows = min(num_rows, len(rows))
+    chosen = [index * len(rows) // num_rows for index in range(num_rows)]
+    for start in range(0, num_rows, _VERIFICATION_BATCH_SIZE):
+        yield collate([rows[index] for index in chosen[start : start + _VERIFICATION_BATCH_SIZE]])
+
+
+def _summary(verification: Verification) -> dict[str, float | int | str]:
+    """The verification as flat scalars, the worse of the two sessions where there are two values."""
+    results = verification.sessions.values()
+    metric = verification.metric
+    return {
+        "num_verification_rows": verification.num_rows,
+        "agreement": min(result.agreement for result in results),
+        "max_abs_difference": max(result.max_abs_difference for result in results),
+        f"torch_{metric}": verification.torch_metrics[metric],
+        f"onnx_{metric}": verification.sessions["optimized"].metrics[metric],
+    }

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+
+from sparse_core.export.deployment import write_deployment
+
+MakeModel = Callable[..., PreTrainedModel]
+
+
+@pytest.fixture
+def tokenizer() -> PreTrainedTokenizerFast:
+    backend = Tokenizer(models.WordLevel({"[PAD]": 0, "[UNK]": 1, "good": 2, "bad": 3}, unk_token="[UNK]"))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    return PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="[PAD]", unk_token="[UNK]")
+
+
+@pytest.fixture
+def deployment(make_quantized: MakeModel, tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> Path:
+    model = make_quantized()
+    model.config.id2label = {0: "negative", 1: "positive"}
+    directory = tmp_path / "deployment"
+    directory.mkdir()
+    (directory / "model.onnx").write_bytes(b"graph")
+    (tmp_path / "recipe.yaml").write_text("modifiers: []\n", encoding="utf-8")
+    write_deployment(directory, model, tokenizer, tmp_path / "recipe.yaml", opset=14, weight_type="int8")
+    return directory
+
+
+def test_it_has_all_that_an_application_needs(deployment: Path) -> None:
+    names = {path.name for path in deployment.iterdir()}
+    expected = {"model.onnx", "config.json", "tokenizer.json", "tokenizer_config.json", "labels.json", "recipe.yaml"}
+    assert expected | {"manifest.json"} <= names
+    assert json.loads((deployment / "labels.json").read_text()) == ["negative", "positive"]
+    assert (deployment / "recipe.yaml").read_text() == "modifiers: []\n"
+    assert AutoTokenizer.from_pretrained(deployment)("good bad").input_ids == [2, 3]
+
+
+def test_manifest_has_hashes_versions_and_facts(deployment: Path) -> None:
+    manifest = json.loads((deployment / "manifest.json").read_text())
+    assert manifest["files"]["model.onnx"] == {"sha256": hashlib.sha256(b"graph").hexdigest(), "size_bytes": 5}
+    assert set(manifest["files"]) == {path.name for path in deployment.iterdir()} - {"manifest.json"}
+    assert set(manifest["versions"]) == {"torch", "transformers", "onnx", "onnxruntime"}
+    assert (manifest["opset"], manifest["weight_type"]) == (14, "int8")
+
+
+def test_config_says_nothing_of_torch_weights_that_are_not_there(deployment: Path) -> None:
+    config = AutoConfig.from_pretrained(deployment).to_dict()
+    assert "quantization_config" not in config
+    assert "attn_implementation" not in config
+    assert config["id2label"] == {0: "negative", 1: "positive"}
+
+
+def test_the_model_keeps_its_config(
+    make_quantized: MakeModel, tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+) -> None:
+    model = make_quantized()
+    write_deployment(tmp_path, model, tokenizer, tmp_path / "recipe.yaml")
+    assert model.config.quantization_config is model.hf_quantizer.quantization_config
+    assert not (tmp_path / "recipe.yaml").exists()

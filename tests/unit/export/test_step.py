@@ -1,0 +1,145 @@
+"""The step as a whole, on a model and a data set of a few rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pyarrow as pa
+import pytest
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from sparse_core.errors import ConfigError, ExportError, OutputError
+from sparse_core.steps.export_onnx import _batches, export_onnx
+from sparse_core.tasks.schema import DatasetSchema
+
+WORDS = ["[PAD]", "[UNK]", *(f"w{index}" for index in range(58))]
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    """Forty validation rows of one to eight words, sorted by label."""
+    directory = tmp_path / "dataset"
+    directory.mkdir()
+    generator = np.random.default_rng(0)
+    texts = [" ".join(generator.choice(WORDS[2:], generator.integers(1, 9))) for _ in range(40)]
+    table = pa.table({"text": texts, "label": pa.array([0] * 20 + [1] * 20, pa.int64())})
+    for split in ("train", "validation"):
+        with (
+            pa.OSFile(str(directory / f"{split}.arrow"), "wb") as sink,
+            pa.ipc.new_stream(sink, table.schema) as writer,
+        ):
+            writer.write_table(table)
+    schema = DatasetSchema(
+        "text_classification", ["text"], {"text": "text", "label": "label"}, ["0", "1"], {"train": 40, "validation": 40}
+    )
+    schema.write(directory)
+    return directory
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Callable[[PreTrainedModel], Path]:
+    """Saves a model with a tokenizer and a recipe as a Model artifact."""
+
+    def save(model: PreTrainedModel) -> Path:
+        directory = tmp_path / "model"
+        model.config.id2label, model.config.label2id = {0: "0", 1: "1"}, {"0": 0, "1": 1}
+        model.save_pretrained(directory)
+        backend = Tokenizer(models.WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token="[UNK]"))
+        backend.pre_tokenizer = pre_tokenizers.Whitespace()
+        tokenizer = PreTrainedTokenizerFast(
+            tokenizer_object=backend, pad_token="[PAD]", unk_token="[UNK]", model_max_length=64
+        )
+        tokenizer.save_pretrained(directory)
+        (directory / "recipe.yaml").write_text("modifiers: []\n", encoding="utf-8")
+        return directory
+
+    return save
+
+
+Save = Callable[[PreTrainedModel], Path]
+
+
+def test_quantized_model_is_published_with_its_verification(
+    make_quantized: Callable[..., PreTrainedModel], save: Save, dataset: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    values = export_onnx(save(make_quantized()), dataset, output, max_seq_length=32, min_agreement=0.9)
+    assert values["weight_type"] == "int8"
+    assert values["num_verification_rows"] == 40
+    assert values["agreement"] >= 0.9
+    assert values["onnx_size_bytes"] == (output / "deployment/model.onnx").stat().st_size
+    assert {path.name for path in output.iterdir()} == {"deployment", "verification.json", "manifest.json"}
+    assert (output / "deployment/recipe.yaml").is_file()
+    verification = json.loads((output / "verification.json").read_text())
+    assert verification["sessions"]["optimized"]["agreement"] >= 0.9
+    assert "deployment/model.onnx" in json.loads((output / "manifest.json").read_text())["files"]
+    assert all(isinstance(value, (int, float, str)) for value in values.values())
+
+
+def test_inputs_are_those_of_the_tokenizer(
+    make_bert: Callable[..., PreTrainedModel], save: Save, dataset: Path, tmp_path: Path
+) -> None:
+    values = export_onnx(save(make_bert()), dataset, tmp_path / "out", max_seq_length=32)
+    assert values["weight_type"] == "float32"
+    assert values["agreement"] == 1.0
+    graph = onnx.load(tmp_path / "out/deployment/model.onnx").graph
+    assert {entry.name for entry in graph.input} <= {"input_ids", "attention_mask", "token_type_ids"}
+
+
+def test_nothing_is_published_when_verification_fails(
+    make_quantized: Callable[..., PreTrainedModel],
+    save: Save,
+    dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from sparse_core.export import onnx as export
+
+    model = save(make_quantized())
+    export_model = export.export_model
+
+    def spoiled(network: PreTrainedModel, *args: Any, **kwargs: Any) -> Any:
+        written = export_model(network, *args, **kwargs)
+        with torch.no_grad():
+            network.classifier.weight.neg_()
+            network.classifier.bias.neg_()
+        return written
+
+    monkeypatch.setattr(export, "export_model", spoiled)
+    with pytest.raises(ExportError, match="min_agreement"):
+        export_onnx(model, dataset, tmp_path / "out", max_seq_length=32)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dataset", "model"]
+
+
+def test_output_in_use_is_refused_and_kept(tmp_path: Path) -> None:
+    (tmp_path / "kept.txt").write_text("kept")
+    with pytest.raises(OutputError, match="already in use"):
+        export_onnx(tmp_path, tmp_path, tmp_path)
+    assert (tmp_path / "kept.txt").read_text() == "kept"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"min_agreement": 1.5}, "min_agreement: expected a fraction from 0 to 1, got 1.5"),
+        ({"max_metric_loss": -0.1}, "max_metric_loss: expected 0 or more, got -0.1"),
+        ({"num_verification_rows": 0}, "num_verification_rows: expected 1 or more, got 0"),
+    ],
+)
+def test_settings_out_of_range_are_refused(tmp_path: Path, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        export_onnx(tmp_path, tmp_path, tmp_path / "out", **settings)
+
+
+@pytest.mark.parametrize(
+    ("available", "asked", "expected"), [(10, 4, [0, 2, 5, 7]), (3, 8, [0, 1, 2]), (40, 40, list(range(40)))]
+)
+def test_verification_rows_are_spread_over_the_split(available: int, asked: int, expected: list[int]) -> None:
+    assert [row for rows in _batches(range(available), list, asked) for row in rows] == expected
