@@ -1,4 +1,4 @@
-"""What a task is: how its rows become batches, and how its predictions are scored."""
+"""What the rest of the library asks of a task."""
 
 from __future__ import annotations
 
@@ -7,70 +7,79 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sparse_core.errors import ModelError
 from sparse_core.tasks.schema import DatasetSchema
-from sparse_core.tasks.tokens import load_tokens
+from sparse_core.tasks.tokenizers import load_tokenizer
 
 if TYPE_CHECKING:
     import numpy as np
     from datasets import Dataset
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from torch import Tensor
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-Collator = Callable[[list[dict[str, Any]]], dict[str, Any]]
+Collator = Callable[[list[dict[str, Any]]], "dict[str, Tensor]"]
 
 
 class Task(ABC):
-    """One kind of problem; a subclass in a file of its own says how to load, tokenize, collate and score."""
+    """One kind of prediction. Stateless: everything comes from the arguments."""
 
     name: ClassVar[str]
+    """What users write, and what `dataset.json` holds."""
     primary_metric: ClassVar[str]
-    """The score by which models are compared; higher is better."""
+    """The metric of `compute_metrics` by which models are compared; higher is better."""
 
     @abstractmethod
     def load_model(self, directory: Path, schema: DatasetSchema, *, trained_head: bool = False) -> PreTrainedModel:
-        """The model in `directory`, float32, with the head that this task and these labels need.
+        """The model of a directory with a head for the labels of `schema`, float32, in eval mode.
 
         Args:
             directory: Hugging Face directory.
-            schema: the data that the model shall work on.
-            trained_head: the model must already be fine-tuned on these labels. Otherwise a head that is missing or has
-                other labels is made anew, from torch's seed.
+            schema: of the data.
+            trained_head: True for a model that predicts as it is (a teacher): it must have a head for these labels.
+                False for one that will be trained: a head that is missing, or of another size, is made new from
+                torch's random state.
 
         Raises:
-            ModelError: no weights, or, with `trained_head`, no head for these labels.
+            ModelError: files are missing or damaged, or the head does not fit.
         """
 
     @abstractmethod
-    def tokenize(self, batch: dict[str, list[Any]], tokenizer: PreTrainedTokenizerBase, max_length: int) -> dict[str, Any]:
-        """Columns of a batch of normalized rows as model inputs and `labels`, cut at `max_length` tokens, not padded."""
+    def tokenize(
+        self, rows: dict[str, list], tokenizer: PreTrainedTokenizerFast, max_seq_length: int
+    ) -> dict[str, list]:
+        """Token ids and labels of a batch of rows, cut at `max_seq_length` tokens and not padded."""
 
     @abstractmethod
-    def collator(self, tokenizer: PreTrainedTokenizerBase) -> Collator:
-        """Function from a list of rows to a batch of tensors, padded to the longest row."""
+    def collator(self, tokenizer: PreTrainedTokenizerFast) -> Collator:
+        """A function from rows to a batch of tensors, padded to its longest row; drops the column `length`."""
 
     @abstractmethod
     def compute_metrics(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-        """Scores by name; `primary_metric` is one of them."""
+        """Scores between 0 and 1 by name; `primary_metric` is among them."""
 
-    def load_tokenizer(self, directory: Path) -> PreTrainedTokenizerBase:
-        """The fast tokenizer in `directory`.
+    def load_tokenizer(self, directory: Path) -> PreTrainedTokenizerFast:
+        """The tokenizer of a model directory.
 
         Raises:
-            ModelError: there is none.
+            ModelError: it has none, or one that does not fit (see `tokenizers.load_tokenizer`).
         """
-        import transformers
+        return load_tokenizer(directory)
 
-        try:
-            return transformers.AutoTokenizer.from_pretrained(directory, local_files_only=True)
-        except (OSError, ValueError, KeyError) as error:
-            reason = str(error).splitlines()[0]
-            raise ModelError(
-                f"model: {directory} has no tokenizer that can be read ({reason}); save it with "
-                "tokenizer.save_pretrained(directory)"
-            ) from None
+    def load_split(self, dataset: Path, split: str, tokenizer: PreTrainedTokenizerFast, max_seq_length: int) -> Dataset:
+        """The tokenized rows of a split, from the cache where they are there.
 
-    def load_split(
-        self, dataset: Path, split: str, tokenizer: PreTrainedTokenizerBase, max_seq_length: int
-    ) -> Dataset:
-        """Tokenized rows of one split, from the cache on disk where they are there; see `tokens.load_tokens`."""
-        return load_tokens(self, dataset, split, tokenizer, max_seq_length)
+        Args:
+            dataset: Dataset artifact.
+            split: "train", "validation" or "test".
+            tokenizer: of the model that will read the rows.
+            max_seq_length: tokens of a row beyond which the rest is cut off.
+
+        Returns:
+            Columns `input_ids`, `attention_mask`, the tokenizer's further inputs, `labels` and `length` (tokens).
+
+        Raises:
+            DataError: the data has no such split.
+            ConfigError: max_seq_length is below 3 or beyond what the model can read.
+        """
+        from sparse_core.tasks.data import load_tokenized
+
+        return load_tokenized(self, dataset, split, tokenizer, max_seq_length)

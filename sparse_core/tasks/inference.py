@@ -1,40 +1,46 @@
-"""Predictions of a torch model over a tokenized split."""
+"""Runs a torch model over a data set, for scores and comparisons outside of training."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-
 if TYPE_CHECKING:
+    import numpy as np
     from datasets import Dataset
     from transformers import PreTrainedModel
 
     from sparse_core.tasks.base import Collator
 
-NOT_INPUTS = ("labels", "length")
 
-
-def length_sorted_batches(dataset: Dataset, batch_size: int) -> list[list[int]]:
-    """Row numbers in batches of like length, the longest first."""
-    lengths = dataset["length"]
-    order = sorted(range(len(dataset)), key=lambda row: -lengths[row])
-    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-
-
-@torch.inference_mode()
 def predict_torch(model: PreTrainedModel, dataset: Dataset, collator: Collator, batch_size: int) -> np.ndarray:
-    """Logits (num_rows, num_labels), float32, in the order of the rows; the model is left in the mode it was in."""
+    """Logits of every row, in the order of the rows.
+
+    Batches hold rows of like length, so that little is padded. The model runs in eval mode and is left in its own.
+
+    Args:
+        model: runs on the device where it is.
+        dataset: tokenized rows with the column `length`.
+        collator: of the task.
+        batch_size: rows in one forward pass.
+
+    Returns:
+        Float32 array, (rows, ...).
+    """
+    import numpy as np
+    import torch
+
     was_training = model.training
     model.eval()
-    inputs = dataset.remove_columns([name for name in NOT_INPUTS if name in dataset.column_names])
-    logits: list[np.ndarray] = [np.empty(0)] * len(dataset)
-    for rows in length_sorted_batches(dataset, batch_size):
-        features = inputs[rows]
-        batch = collator([{name: values[i] for name, values in features.items()} for i in range(len(rows))])
-        outputs = model(**{name: value.to(model.device) for name, value in batch.items()})
-        for row, value in zip(rows, outputs.logits.float().cpu().numpy(), strict=True):
-            logits[row] = value
+    order = np.argsort(-np.asarray(dataset["length"][:]), kind="stable")
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, len(order), batch_size):
+            columns = dataset[order[start : start + batch_size]]
+            rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+            batch = {name: tensor.to(model.device) for name, tensor in collator(rows).items() if name != "labels"}
+            parts.append(model(**batch).logits.float().cpu().numpy())
     model.train(was_training)
-    return np.stack(logits)
+    sorted_logits = np.concatenate(parts)
+    logits = np.empty_like(sorted_logits)
+    logits[order] = sorted_logits
+    return logits

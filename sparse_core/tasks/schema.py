@@ -1,41 +1,65 @@
-"""What a Dataset artifact says of itself."""
+"""What a Dataset artifact says about its rows."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
+from sparse_core.artifacts import write_json
 from sparse_core.errors import DataError
 
-SCHEMA_FILE = "dataset.json"
+SCHEMA_NAME = "dataset.json"
 
 
-class DatasetSchema(BaseModel):
-    """Content of `dataset.json`; the splits beside it are Arrow streams of the columns `text` and `label`."""
+@dataclass(frozen=True)
+class DatasetSchema:
+    """Columns, labels and sizes of a data set.
 
-    model_config = ConfigDict(frozen=True)
+    Attributes:
+        task: the task that the rows are for.
+        text_columns: normalized names of the text columns, in the order in which they are tokenized.
+        source_columns: normalized name -> name in the user's file.
+        label_names: the labels in the order of their indices.
+        num_rows: rows of each split.
+    """
 
     task: str
     text_columns: list[str]
+    source_columns: dict[str, str]
     label_names: list[str]
-    """Label of index i, as it was in the data file."""
     num_rows: dict[str, int]
-    source_columns: dict[str, str] = {}
-    """Normalized column -> the column of the data file that it was made from."""
+
+    @property
+    def num_labels(self) -> int:
+        """Number of classes."""
+        return len(self.label_names)
+
+    def write(self, directory: Path) -> None:
+        """Writes `dataset.json`."""
+        write_json(directory / SCHEMA_NAME, asdict(self))
+
+
+def split_path(dataset: Path, split: str) -> Path:
+    """The Arrow stream file of a split."""
+    return dataset / f"{split}.arrow"
 
 
 def read_schema(dataset: Path) -> DatasetSchema:
-    """The schema of a Dataset artifact.
+    """Reads `dataset.json` of a Dataset artifact.
 
     Raises:
-        DataError: the directory is no Dataset artifact.
+        DataError: the directory is no Dataset artifact, or a split that it names is missing.
     """
-    path = dataset / SCHEMA_FILE
+    path = dataset / SCHEMA_NAME
     if not path.is_file():
-        raise DataError(f"dataset: {dataset} has no {SCHEMA_FILE}; give the output of fetch_dataset")
+        raise DataError(f"dataset: {dataset} has no {SCHEMA_NAME}; make it with `sparse-core fetch_dataset`")
     try:
-        return DatasetSchema.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except (ValidationError, json.JSONDecodeError) as error:
-        raise DataError(f"dataset: {path} cannot be read ({error}); run fetch_dataset again") from None
+        values = json.loads(path.read_text(encoding="utf-8"))
+        schema = DatasetSchema(**{field.name: values[field.name] for field in fields(DatasetSchema)})
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"dataset: {path} is damaged ({error}); make it again with fetch_dataset") from None
+    for split in schema.num_rows:
+        if not split_path(dataset, split).is_file():
+            raise DataError(f"dataset: {dataset} has no {split}.arrow, which its {SCHEMA_NAME} names; make it again")
+    return schema

@@ -1,114 +1,76 @@
-"""One label for each text."""
+"""Text classification: one label out of several for each row."""
 
 from __future__ import annotations
 
-import json
-import logging
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from sparse_core.errors import ModelError
 from sparse_core.tasks.base import Collator, Task
 from sparse_core.tasks.schema import DatasetSchema
 
 if TYPE_CHECKING:
     import numpy as np
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-logger = logging.getLogger(__name__)
-
-_UNNAMED_LABEL = "LABEL_"  # what Hugging Face calls labels that nobody has named
+    from torch import Tensor
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 
 class TextClassification(Task):
-    """Single-label classification of a text."""
+    """One of two or more labels for a text."""
 
-    name: ClassVar[str] = "text_classification"
-    primary_metric: ClassVar[str] = "accuracy"
+    name = "text_classification"
+    primary_metric = "accuracy"
 
     def load_model(self, directory: Path, schema: DatasetSchema, *, trained_head: bool = False) -> PreTrainedModel:
-        """A sequence classifier with one output for each label; see `Task.load_model`."""
-        import torch
-        import transformers
+        """A sequence classification model; see `Task.load_model`."""
+        from transformers import AutoModelForSequenceClassification
 
-        import sparse_core.modifiers.quantization.hf_quantizer  # noqa: F401  (lets quantized checkpoints load)
+        from sparse_core.tasks.heads import load_with_head
 
-        if trained_head:
-            _require_labels(directory, schema)
-        verbosity = transformers.logging.get_verbosity()
-        transformers.logging.set_verbosity_error()  # a new head is what was asked for, not a defect to report
-        try:
-            model, report = transformers.AutoModelForSequenceClassification.from_pretrained(
-                directory,
-                num_labels=len(schema.label_names),
-                id2label=dict(enumerate(schema.label_names)),
-                label2id={name: index for index, name in enumerate(schema.label_names)},
-                dtype=torch.float32,
-                ignore_mismatched_sizes=not trained_head,
-                output_loading_info=True,
-                local_files_only=True,
-            )
-        except OSError as error:
-            raise ModelError(f"model: {directory} cannot be loaded ({str(error).splitlines()[0]})") from None
-        finally:
-            transformers.logging.set_verbosity(verbosity)
-        base = f"{model.base_model_prefix}."
-        missing = [name for name in report["missing_keys"] if name.startswith(base) and ".pooler." not in name]
-        if missing or (trained_head and report["missing_keys"]):
-            names = ", ".join(sorted(missing or report["missing_keys"])[:3])
-            raise ModelError(
-                f"model: {directory} lacks weights that a {type(model).__name__} needs ({names}, ...); give a directory "
-                f"that holds {'a fine-tuned classifier' if trained_head else 'all weights of the encoder'}"
-            )
-        return model
+        return load_with_head(
+            AutoModelForSequenceClassification,
+            directory,
+            schema,
+            trained_head=trained_head,
+            problem_type="single_label_classification",
+        )
 
-    def tokenize(self, batch: dict[str, list[Any]], tokenizer: PreTrainedTokenizerBase, max_length: int) -> dict[str, Any]:
-        """Token ids of `text`, and `label` as `labels`."""
-        return {**tokenizer(batch["text"], truncation=True, max_length=max_length), "labels": batch["label"]}
+    def tokenize(
+        self, rows: dict[str, list], tokenizer: PreTrainedTokenizerFast, max_seq_length: int
+    ) -> dict[str, list]:
+        """Ids of `text` and `labels`, the label's index."""
+        encoding = tokenizer(rows["text"], truncation=True, max_length=max_seq_length)
+        return {**encoding, "labels": rows["label"]}
 
-    def collator(self, tokenizer: PreTrainedTokenizerBase) -> Collator:
-        """Pads with the tokenizer; leaves out `length`."""
-        import transformers
+    def collator(self, tokenizer: PreTrainedTokenizerFast) -> Collator:
+        """Pads to the longest row; `labels` are (batch,) int64."""
+        from transformers import DataCollatorWithPadding
 
-        pad = transformers.DataCollatorWithPadding(tokenizer)
-
-        def collate(rows: list[dict[str, Any]]) -> dict[str, Any]:
-            return dict(pad([{name: value for name, value in row.items() if name != "length"} for row in rows]))
-
-        return collate
+        return _WithoutLength(DataCollatorWithPadding(tokenizer))
 
     def compute_metrics(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-        """Accuracy and macro F1 (0 to 1).
+        """Accuracy, and F1 as the plain mean over the classes that are in the labels or the predictions.
 
         Args:
-            logits: (num_rows, num_labels), float.
-            labels: (num_rows,), int.
+            logits: (rows, classes), float.
+            labels: (rows,), int.
         """
+        import numpy as np
+
+        num_classes = logits.shape[-1]
         predictions = logits.argmax(axis=-1)
-        scores = []
-        for label in range(logits.shape[-1]):
-            true_positives = float(((predictions == label) & (labels == label)).sum())
-            total = float((predictions == label).sum() + (labels == label).sum())
-            if total:
-                scores.append(2.0 * true_positives / total)
-        return {"accuracy": float((predictions == labels).mean()), "f1": sum(scores) / max(len(scores), 1)}
+        correct = np.bincount(labels[predictions == labels], minlength=num_classes)
+        seen = np.bincount(labels, minlength=num_classes) + np.bincount(predictions, minlength=num_classes)
+        f1 = 2 * correct[seen > 0] / seen[seen > 0]
+        return {"accuracy": float((predictions == labels).mean()), "f1": float(f1.mean())}
 
 
-def _require_labels(directory: Path, schema: DatasetSchema) -> None:
-    """Refuses a fine-tuned model whose labels are not those of the data."""
-    path = directory / "config.json"
-    if not path.is_file():
-        raise ModelError(f"model: {directory} has no config.json; give a Hugging Face directory")
-    config = json.loads(path.read_text(encoding="utf-8"))
-    names = [config["id2label"][key] for key in sorted(config.get("id2label", {}), key=int)] or ["", ""]
-    if len(names) != len(schema.label_names):
-        raise ModelError(
-            f"model: {directory} was fine-tuned for {len(names)} labels, the data has {len(schema.label_names)} "
-            f"({', '.join(schema.label_names[:5])}); give a model fine-tuned on these labels"
-        )
-    is_named = not all(str(name).startswith(_UNNAMED_LABEL) for name in names) and any(names)
-    if is_named and [str(name) for name in names] != schema.label_names:
-        raise ModelError(
-            f"model: {directory} was fine-tuned for the labels {', '.join(map(str, names))}, the data has "
-            f"{', '.join(schema.label_names)}; give a model fine-tuned on these labels, in this order"
-        )
+@dataclass(frozen=True)
+class _WithoutLength:
+    """Drops the column `length`, which is for the sampler, before the rows are padded."""
+
+    pad: Any
+
+    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Tensor]:
+        """A batch of tensors, (batch, longest row) for the ids."""
+        return dict(self.pad([{name: value for name, value in row.items() if name != "length"} for row in rows]))

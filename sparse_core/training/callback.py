@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 STATE_FILE = "recipe_state.json"
 TENSORS_FILE = "recipe_state.safetensors"
+TIMING_SUFFIXES = ("_runtime", "_per_second", "_preparation_time")
+"""Ends of the names under which Hugging Face's Trainer mixes its own times into the scores."""
 DECAYS = "decays"
 """Key that marks the optimizer's parameter groups to which weight decay applies."""
 
@@ -175,7 +177,7 @@ class ProgressCallback(transformers.TrainerCallback):
         scores = ", ".join(
             f"{name.removeprefix('eval_')} {value:.4f}"
             for name, value in metrics.items()
-            if name.startswith("eval_") and not name.endswith(("_runtime", "_per_second"))
+            if name.startswith("eval_") and not name.endswith(TIMING_SUFFIXES)
         )
         logger.info("epoch %.2f: validation %s", state.epoch or 0.0, scores)
 

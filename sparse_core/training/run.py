@@ -18,7 +18,7 @@ from sparse_core.modifiers.base import TrainingContext
 from sparse_core.modifiers.distillation.modifier import DistillationModifier
 from sparse_core.modifiers.pruning.report import sparsity_report
 from sparse_core.tasks import get_task, read_schema, require_same_tokenizer
-from sparse_core.training.callback import ProgressCallback
+from sparse_core.training.callback import TIMING_SUFFIXES, ProgressCallback
 from sparse_core.training.checkpoints import last_whole_checkpoint
 from sparse_core.training.settings import TrainingSettings
 from sparse_core.training.trainer import Trainer
@@ -160,8 +160,7 @@ class TrainingRun:
 
     def _metrics(self, trainer: Trainer) -> dict[str, float]:
         scores = _scores_of_last_step(trainer) or trainer.evaluate()
-        timing = ("_runtime", "_per_second")
-        metrics = {k: float(v) for k, v in scores.items() if k.startswith("eval_") and not k.endswith(timing)}
+        metrics = {k: float(v) for k, v in scores.items() if k.startswith("eval_") and not k.endswith(TIMING_SUFFIXES)}
         report = sparsity_report(trainer.model)
         return {**metrics, "encoder_sparsity": report.encoder, "model_sparsity": report.model}
 

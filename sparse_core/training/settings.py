@@ -67,6 +67,7 @@ class TrainingSettings:
             "save_strategy": "epoch",
             "disable_tqdm": True,
             "dataloader_pin_memory": torch.cuda.is_available(),
+            "use_cpu": not torch.accelerator.is_available(),  # bf16 on a CPU is refused without it
             **further,
         }
         try:

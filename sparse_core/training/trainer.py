@@ -147,7 +147,7 @@ class Trainer(transformers.Trainer):
         if self.args.train_sampling_strategy != "group_by_length" or not hasattr(dataset, "column_names"):
             return super()._get_train_sampler(train_dataset)
         name = self.args.length_column_name
-        lengths = self.train_dataset[name] if name in self.train_dataset.column_names else None
+        lengths = self.train_dataset[name][:] if name in self.train_dataset.column_names else None
         seed = self.args.data_seed if self.args.data_seed is not None else self.args.seed
         return LengthGroupedSampler(
             lengths if lengths is not None else [len(ids) for ids in dataset["input_ids"]],

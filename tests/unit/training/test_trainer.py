@@ -95,7 +95,8 @@ def test_an_uneven_last_batch_weighs_each_row_alike(make_trainer):
     assert torch.allclose(results[0], results[1], atol=1e-6)
 
 
-def test_pruned_weights_are_exactly_zero_after_every_step(make_trainer):
+@pytest.mark.parametrize("precision", [{}, {"bf16": True}])
+def test_pruned_weights_are_exactly_zero_after_every_step(make_trainer, precision):
     model = make_model()
     pruned = {n: p for n, p in prunable_parameters(model).items() if ".layer." in n}
     masks = {}
@@ -107,7 +108,7 @@ def test_pruned_weights_are_exactly_zero_after_every_step(make_trainer):
     recipe = EPOCHS.format(2) + (
         "- !ConstantPruningModifier\n  start_epoch: 0.0\n  params: ['re:.*layer.*(query|key|value|dense).weight']\n"
     )
-    make_trainer(model=model, recipe=recipe, callbacks=[unchanged]).train()
+    make_trainer(model=model, recipe=recipe, callbacks=[unchanged], **precision).train()
     assert unchanged.seen == [True] * 8
 
 

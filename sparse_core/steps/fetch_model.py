@@ -1,0 +1,38 @@
+"""Brings a model and its tokenizer from a directory or the Hugging Face hub, checked and copied."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sparse_core.artifacts import fingerprint, require_free, staged
+from sparse_core.errors import ModelError
+
+
+def fetch_model(output: Path, *, model: str, revision: str = "", content_hash: str = "") -> dict[str, Any]:
+    """Copies config, safetensors weights and tokenizer of a model after checking that all are there.
+
+    Args:
+        output: where the model appears, as a Hugging Face directory.
+        model: a local directory, or a hub id such as google-bert/bert-base-uncased. HF_TOKEN and HF_HUB_OFFLINE are
+            honoured.
+        revision: branch, tag or commit on the hub; empty: the default branch.
+        content_hash: fingerprint of the local directory when it was submitted; empty: not checked.
+
+    Returns:
+        Size of the copied files in bytes.
+
+    Raises:
+        SparseCoreError: the model cannot be found or fetched, lacks a file, has its weights as a pickle or needs code
+            of its own, has changed since it was submitted, or the output is in use.
+    """
+    from sparse_core.sources.models import copy_model, find_model, is_local
+
+    require_free(output)
+    source = find_model(model, revision)
+    with staged(output, "fetch_model", model=model, revision=revision) as staging:
+        copy_model(source, staging)
+        if content_hash and is_local(model) and fingerprint(source) != content_hash:
+            raise ModelError(f"content_hash: {model} changed since this run was submitted; submit the run again")
+        size_bytes = sum(file.stat().st_size for file in staging.iterdir())
+    return {"size_bytes": size_bytes}

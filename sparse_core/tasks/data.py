@@ -1,0 +1,137 @@
+"""Token ids of a split, made once and kept on disk."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sparse_core import __version__
+from sparse_core.artifacts import cache_root, fingerprint
+from sparse_core.errors import ConfigError, DataError
+from sparse_core.tasks.quiet import datasets_bars_on_terminals
+from sparse_core.tasks.schema import read_schema, split_path
+from sparse_core.tasks.tokenizers import tokenizer_fingerprint
+
+if TYPE_CHECKING:
+    from datasets import Dataset, Features
+    from transformers import PreTrainedTokenizerFast
+
+    from sparse_core.tasks.base import Task
+
+logger = logging.getLogger(__name__)
+
+MIN_SEQ_LENGTH = 3
+"""A first token, one of the text, and a last one."""
+LENGTH_COLUMN = "length"
+_ROWS_PER_PROCESS = 50_000  # below this, starting a process costs more than it saves
+_FINGERPRINT_CHARACTERS = 32  # `datasets` allows 64, and adds the number of the process
+_CUT_SHARE_TO_WARN = 0.05
+_NARROW_TYPES = {"input_ids": "int32", "attention_mask": "int8", "token_type_ids": "int8", LENGTH_COLUMN: "int32"}
+
+
+def load_tokenized(
+    task: Task, dataset: Path, split: str, tokenizer: PreTrainedTokenizerFast, max_seq_length: int
+) -> Dataset:
+    """The tokenized rows of a split; see `Task.load_split`.
+
+    They lie in `tokens/<fingerprint of data, tokenizer and arguments>` of the cache. The folder appears under that
+    name when it is complete, so that one that a killed process left is never read.
+    """
+    _require_readable(dataset, split, tokenizer, max_seq_length)
+    source = split_path(dataset, split)
+    key = fingerprint(__version__, task.name, source, tokenizer_fingerprint(tokenizer), max_seq_length)
+    folder = cache_root() / "tokens" / key
+    if not folder.is_dir():
+        _write_tokens(task, source, tokenizer, max_seq_length, folder)
+    rows = _read_tokens(folder)
+    lengths = rows.data.column(LENGTH_COLUMN).to_numpy()  # through `datasets` this takes seconds for a million rows
+    cut_share = float((lengths >= max_seq_length).mean())
+    if cut_share >= _CUT_SHARE_TO_WARN:
+        logger.warning(
+            "max_seq_length: %.0f%% of the %s rows fill or exceed %d tokens; what is beyond is cut off",
+            100 * cut_share,
+            split,
+            max_seq_length,
+        )
+    return rows
+
+
+def _require_readable(dataset: Path, split: str, tokenizer: PreTrainedTokenizerFast, max_seq_length: int) -> None:
+    splits = list(read_schema(dataset).num_rows)
+    if split not in splits:
+        raise DataError(f"dataset: {dataset} has no split '{split}'; it has {', '.join(splits)}")
+    if max_seq_length < MIN_SEQ_LENGTH:
+        raise ConfigError(f"max_seq_length: expected at least {MIN_SEQ_LENGTH}, got {max_seq_length}")
+    if max_seq_length > tokenizer.model_max_length:
+        raise ConfigError(
+            f"max_seq_length: expected at most {tokenizer.model_max_length}, the tokens that the model can read, "
+            f"got {max_seq_length}"
+        )
+
+
+def _write_tokens(
+    task: Task, source: Path, tokenizer: PreTrainedTokenizerFast, max_seq_length: int, folder: Path
+) -> None:
+    import datasets
+
+    rows = datasets.Dataset.from_file(str(source))
+
+    def tokenize(batch: dict[str, list]) -> dict[str, list]:
+        columns = task.tokenize(batch, tokenizer, max_seq_length)
+        return {**columns, LENGTH_COLUMN: [len(ids) for ids in columns["input_ids"]]}
+
+    logger.info("tokenizing %d rows of %s", len(rows), source)
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        with datasets_bars_on_terminals():
+            rows.map(
+                tokenize,
+                batched=True,
+                remove_columns=rows.column_names,
+                features=_narrow(datasets.Dataset.from_dict(tokenize(rows[:1])).features),
+                num_proc=_num_processes(len(rows)),
+                cache_file_name=str(partial / "tokens.arrow"),
+                new_fingerprint=folder.name[:_FINGERPRINT_CHARACTERS],
+                desc=f"Tokenizing {source.stem}",
+            )
+        _publish(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _publish(partial: Path, folder: Path) -> None:
+    try:
+        partial.rename(folder)
+    except OSError:
+        if not folder.is_dir():  # else another process has published the same rows in the meantime
+            raise
+
+
+def _read_tokens(folder: Path) -> Dataset:
+    """The rows of all files of the folder: one, or one for each process that wrote."""
+    import datasets
+
+    return datasets.concatenate_datasets([datasets.Dataset.from_file(str(file)) for file in sorted(folder.iterdir())])
+
+
+def _narrow(features: Features) -> Features:
+    """The same columns with small integers: an eighth of the disk and of the bytes to read."""
+    import datasets
+
+    narrowed = dict(features)
+    for name, dtype in _NARROW_TYPES.items():
+        if name in narrowed:
+            value = datasets.Value(dtype)
+            narrowed[name] = value if name == LENGTH_COLUMN else datasets.List(value)
+    return datasets.Features(narrowed)
+
+
+def _num_processes(num_rows: int) -> int | None:
+    """Processes to tokenize with; None for this one, whose tokenizer has threads of its own."""
+    processes = min(len(os.sched_getaffinity(0)), num_rows // _ROWS_PER_PROCESS)
+    return processes if processes > 1 else None

@@ -1,0 +1,134 @@
+"""Loads a model with a head for the labels of the data, and checks that nothing else of it is missing."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparse_core.errors import ModelError, SparseCoreError
+from sparse_core.sources.model_directory import require_config, require_weights
+from sparse_core.tasks.quiet import quiet_transformers
+from sparse_core.tasks.schema import DatasetSchema
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel
+
+logger = logging.getLogger(__name__)
+
+_PLACEHOLDER = re.compile(r"(LABEL_)?\d+", re.IGNORECASE)
+_POOLER = ".pooler."  # encoders pretrained without a sentence objective come without one
+
+
+def load_with_head(
+    auto_class: Any, directory: Path, schema: DatasetSchema, *, trained_head: bool, **config_values: Any
+) -> PreTrainedModel:
+    """The model of a directory with a head for `schema.label_names`, float32.
+
+    Args:
+        auto_class: the transformers AutoModel class with the head.
+        directory: Hugging Face directory, float or quantized.
+        schema: of the data.
+        trained_head: the head must be there and fit; otherwise one that is missing or of another size is made new.
+        config_values: further values for the model's config.
+
+    Raises:
+        ModelError: the files are incomplete or damaged, the architecture has no such head, or the head does not fit.
+    """
+    require_config(directory)
+    require_weights(directory)
+    with quiet_transformers():
+        model, own_names, loading = _load(auto_class, directory, schema, config_values)
+    missing = set(loading["missing_keys"])
+    mismatched = {key for key, *_ in loading["mismatched_keys"]}
+    _require_body(directory, model, missing | mismatched)
+    if trained_head:
+        _require_trained_head(directory, schema, own_names, missing, mismatched)
+    elif mismatched:
+        logger.warning(
+            "model: the head of %s is for %d labels, the data has %d; a new head takes its place",
+            directory,
+            len(own_names),
+            schema.num_labels,
+        )
+    return model
+
+
+def _load(
+    auto_class: Any, directory: Path, schema: DatasetSchema, config_values: dict[str, Any]
+) -> tuple[PreTrainedModel, list[str], dict[str, Any]]:
+    """The model, the label names of its own config, and transformers' account of missing and mismatched keys."""
+    import torch
+    from safetensors import SafetensorError
+    from transformers import AutoConfig
+
+    import sparse_core.modifiers.quantization.hf_quantizer  # noqa: F401  registers the loader of quantized checkpoints
+
+    try:
+        config = AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
+        own_names = [config.id2label[index] for index in sorted(config.id2label)]
+        _set_labels(config, schema.label_names, config_values)
+        model, loading = auto_class.from_pretrained(
+            directory,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    except SparseCoreError:
+        raise
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelError(f"model: {directory} cannot be loaded as {auto_class.__name__} ({reason})") from error
+    return model, own_names, loading
+
+
+def _set_labels(config: PretrainedConfig, label_names: list[str], config_values: dict[str, Any]) -> None:
+    config.id2label = dict(enumerate(label_names))
+    config.label2id = {name: index for index, name in enumerate(label_names)}
+    for name, value in config_values.items():
+        setattr(config, name, value)
+
+
+def _require_body(directory: Path, model: PreTrainedModel, not_loaded: set[str]) -> None:
+    prefix = f"{model.base_model_prefix}."
+    body = [key for key in sorted(not_loaded) if key.startswith(prefix) and _POOLER not in key]
+    if body:
+        raise ModelError(
+            f"model: the weights of {directory} lack, or have in another shape, {len(body)} tensors that its "
+            f"config.json asks for, first '{body[0]}'; the two do not belong together"
+        )
+
+
+def _require_trained_head(
+    directory: Path, schema: DatasetSchema, own_names: list[str], missing: set[str], mismatched: set[str]
+) -> None:
+    if mismatched:
+        raise ModelError(
+            f"teacher: {directory} has a head for {len(own_names)} labels ({_listed(own_names)}), but the data has "
+            f"{schema.num_labels} ({_listed(schema.label_names)}); use a teacher trained on these labels"
+        )
+    if missing:
+        raise ModelError(
+            f"teacher: {directory} has no trained head ({sorted(missing)[0]} is missing); fine-tune it on this data "
+            "first, with train_teacher"
+        )
+    if _are_names(own_names) and _are_names(schema.label_names) and own_names != schema.label_names:
+        raise ModelError(
+            f"teacher: {directory} predicts the labels {_listed(own_names)}, but the data has "
+            f"{_listed(schema.label_names)}, in this order; use a teacher trained on these labels"
+        )
+
+
+def _are_names(labels: Iterable[str]) -> bool:
+    """Whether the labels say something: numbers and transformers' LABEL_0 are placeholders."""
+    return not all(_PLACEHOLDER.fullmatch(label) for label in labels)
+
+
+def _listed(labels: list[str], limit: int = 10) -> str:
+    return ", ".join(labels[:limit]) + (f", … {len(labels)} in all" if len(labels) > limit else "")

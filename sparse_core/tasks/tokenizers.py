@@ -1,0 +1,100 @@
+"""Tokenizers of model directories, and whether two of them are the same."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparse_core.artifacts import fingerprint
+from sparse_core.errors import ModelError
+from sparse_core.sources.model_directory import require_config, require_tokenizer
+from sparse_core.tasks.quiet import quiet_transformers
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+# Their position ids start after the padding id (transformers: create_position_ids_from_input_ids), so the table of
+# max_position_embeddings rows serves two tokens fewer.
+_OFFSET_POSITION_TYPES = ("roberta", "xlm-roberta", "camembert", "roberta-prelayernorm", "xlm-roberta-xl", "mpnet")
+_OFFSET_POSITIONS = 2
+_SECTIONS = ("normalizer", "pre_tokenizer", "post_processor")
+
+
+def load_tokenizer(directory: Path) -> PreTrainedTokenizerFast:
+    """The fast tokenizer of a model directory; its `model_max_length` is what the model can read.
+
+    Raises:
+        ModelError: the directory has no tokenizer, or one that is damaged, not fast, or cannot pad.
+    """
+    from transformers import AutoTokenizer
+
+    config = require_config(directory)
+    require_tokenizer(directory)
+    with quiet_transformers():
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
+        except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
+            raise ModelError(f"model: the tokenizer of {directory} cannot be loaded ({_first_line(error)})") from None
+    if not tokenizer.is_fast:
+        raise ModelError(f"model: {directory} has only a slow tokenizer; add its tokenizer.json")
+    if tokenizer.pad_token_id is None:
+        raise ModelError(f"model: the tokenizer of {directory} has no padding token, so rows cannot share a batch")
+    positions = config.get("max_position_embeddings")
+    if isinstance(positions, int) and positions > 0:
+        offset = _OFFSET_POSITIONS if config["model_type"] in _OFFSET_POSITION_TYPES else 0
+        tokenizer.model_max_length = min(tokenizer.model_max_length, positions - offset)
+    return tokenizer
+
+
+def same_tokenizer(first: PreTrainedTokenizerFast, second: PreTrainedTokenizerFast) -> bool:
+    """Whether both turn every text into the same ids."""
+    return not _difference(first, second)
+
+
+def require_same_tokenizer(student: Path, teacher: Path) -> None:
+    """Refuses a teacher that reads other ids than its student.
+
+    Raises:
+        ModelError: the tokenizers differ, with the first difference.
+    """
+    difference = _difference(load_tokenizer(student), load_tokenizer(teacher))
+    if difference:
+        raise ModelError(
+            f"teacher: {teacher} has another tokenizer than the model {student}: {difference}; "
+            "distillation needs both to read the same ids, so train a teacher that starts from this tokenizer"
+        )
+
+
+def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerFast) -> str:
+    """SHA-256 over all that decides which ids a text becomes."""
+    import tokenizers
+
+    backend = {name: part for name, part in _backend(tokenizer).items() if name not in ("truncation", "padding")}
+    inputs = ",".join(tokenizer.model_input_names)
+    return fingerprint(tokenizers.__version__, json.dumps(backend), inputs, tokenizer.truncation_side)
+
+
+def _difference(first: PreTrainedTokenizerFast, second: PreTrainedTokenizerFast) -> str:
+    """The first difference in words; empty when there is none."""
+    vocabulary, other = first.get_vocab(), second.get_vocab()
+    if len(vocabulary) != len(other):
+        return f"its vocabulary has {len(other)} tokens, not {len(vocabulary)}"
+    for token, index in sorted(vocabulary.items(), key=lambda item: item[1]):
+        if other.get(token) != index:
+            return f"the token '{token}' has the id {other.get(token, 'none')}, not {index}"
+    parts, other_parts = _backend(first), _backend(second)
+    for section in _SECTIONS:
+        if parts[section] != other_parts[section]:
+            return f"its {section} is {json.dumps(other_parts[section])}, not {json.dumps(parts[section])}"
+    if parts["model"].get("merges") != other_parts["model"].get("merges"):
+        return "its merges differ"
+    return ""
+
+
+def _backend(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+    return json.loads(tokenizer.backend_tokenizer.to_str())
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

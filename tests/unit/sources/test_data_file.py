@@ -1,0 +1,145 @@
+"""Rows of data files, and the place of every mistake in them."""
+
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+
+import pytest
+
+from sparse_core.errors import DataError
+from sparse_core.sources.data_file import DataFile, Row
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Writes a file and returns its rows."""
+
+    def read(name, content):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return list(DataFile("train_file", path).rows())
+
+    return read
+
+
+def test_a_csv_row_has_its_number_line_and_values(read):
+    assert read("a.csv", "text,label\nfine,1\n\ndull,0\n") == [
+        Row(1, 2, {"text": "fine", "label": "1"}),
+        Row(2, 4, {"text": "dull", "label": "0"}),
+    ]
+
+
+def test_lines_count_the_line_breaks_inside_quotes(read):
+    rows = read("a.csv", 'text,label\n"one\ntwo\nthree",1\n"four",0\n')
+    assert [(row.number, row.line) for row in rows] == [(1, 2), (2, 5)]
+    assert rows[0].values["text"] == "one\ntwo\nthree"
+
+
+def test_quotes_commas_and_windows_line_ends_are_read(read):
+    assert [row.values["text"] for row in read("a.csv", 'text,label\r\n"a ""b"", c",1\r\n')] == ['a "b", c']
+
+
+def test_the_mark_of_spreadsheets_is_no_part_of_the_first_column(read):
+    assert list(read("a.csv", b"\xef\xbb\xbftext,label\na,1\n")[0].values) == ["text", "label"]
+    assert list(read("a.json", b'\xef\xbb\xbf[{"text": "a"}]')[0].values) == ["text"]
+
+
+def test_empty_lines_before_a_header_are_skipped(read):
+    assert read("a.csv", "\n\ntext,label\na,1\n") == [Row(1, 4, {"text": "a", "label": "1"})]
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+def test_records_on_lines(read, name):
+    rows = read(name, '{"text": "a\\nb", "label": 1}\n\n{"text": "c", "label": 0}')
+    assert rows == [Row(1, 1, {"text": "a\nb", "label": 1}), Row(2, 3, {"text": "c", "label": 0})]
+
+
+def test_records_of_an_array(read):
+    rows = read("a.json", json.dumps([{"text": "a"}, {"text": "b"}], indent=1))
+    assert [(row.number, row.line, row.values) for row in rows] == [(1, 2, {"text": "a"}), (2, 5, {"text": "b"})]
+
+
+def test_a_suffix_may_be_in_capitals(read):
+    assert len(read("A.CSV", "text,label\na,1\n")) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", "", r"^train_file: .*a\.csv: the file is empty \(0 bytes\)$"),
+        ("a.csv", "text,label\n", "the file has no rows"),
+        ("a.csv", "\n\n", "the file has no rows"),
+        ("a.json", "[]", "the file has no rows"),
+        ("a.jsonl", " \n", "the file has no rows"),
+        ("a.txt", "x", r"the suffix '\.txt' is not known; accepted are \.csv, \.json, \.jsonl"),
+        ("a.csv", "text,label\na,1\nb\n", r"row 2 \(line 3\): expected 2 fields as in the header, found 1"),
+        ("a.csv", 'text,label\n"a\nb",1\nc,d,1\n', r"row 2 \(line 4\): expected 2 fields .* found 3; put quotes"),
+        ("a.csv", 'text,label\na,1\n"b,2\nc,3\n', r"line 3: malformed CSV \(unexpected end of data\); is a quote not"),
+        ("a.csv", 'text,label\n"a"b,1\n', "line 2: malformed CSV .*not doubled inside a text"),
+        ("a.csv", '"text,label\na,1\n', "line 1: malformed CSV"),
+        ("a.csv", "text,text,label\na,b,1\n", "line 1: the column 'text' appears more than once; rename one"),
+        ("a.csv", "text;label\na;1\n", "line 1: fields are separated by ';'; expected commas"),
+        ("a.csv", "text\tlabel\na\t1\n", r"line 1: fields are separated by '\\t'"),
+        ("a.csv", b"text,label\na,1\nb\xe9,0\n", r"line 3: byte 16 \(0xe9\) is not UTF-8; .*iconv -f latin1 -t utf-8"),
+        ("a.csv", "text,label\na,1\n".encode("utf-16"), "line 1: byte 0 .*iconv -f utf-16"),
+        ("a.jsonl", b'{"text": "\xff"}\n', r"line 1: byte 10 \(0xff\) is not UTF-8"),
+        ("a.json", b'[\n{"text": "\xff"}]\n', r"line 2: byte 12 \(0xff\) is not UTF-8"),
+        ("a.jsonl", '{"text": "a"}\n{"text": \n', "line 2: malformed JSON .* or one record on each line"),
+        ("a.json", '{"data": [\n1]}', "line 1: malformed JSON .* expected an array of records"),
+        ("a.json", '[{"text": "a"},\n {"text" "b"}]', r"line 2: malformed JSON \(Expecting ':' delimiter\)"),
+        ("a.json", '["a"]', "line 1: expected a record such as .*, found a text"),
+        ("a.jsonl", "3\n", "line 1: expected a record .* found a number"),
+        ("a.jsonl", "{}\n[1]\n", "line 2: expected a record .* found a list"),
+        ("a.jsonl", "true\n", "found a true or false"),
+        ("a.jsonl", "null\n", "found a null"),
+        ("a.jsonl", '{"label": ' + "9" * 5000 + "}", "line 1: malformed JSON .a value is too long or too deep"),
+        ("a.jsonl", "[" * 100_000, "line 1: malformed JSON .a value is too long or too deep"),
+        ("a.json", "[" * 100_000, "line 1: malformed JSON .a value is too long or too deep"),
+    ],
+)
+def test_what_is_wrong_and_where(read, name, content, message):
+    with pytest.raises(DataError, match=message):
+        read(name, content)
+
+
+def test_a_quote_that_never_ends_is_found_before_it_fills_the_memory(read):
+    with pytest.raises(DataError, match="line 2: malformed CSV .field larger than field limit"):
+        read("a.csv", 'text,label\n"a,1\n' + "b,0\n" * 40_000)
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("none.csv", r"^test_file: .*none\.csv: there is no such file$"),
+        (".", "^test_file: .*: this is a directory; name a file"),
+    ],
+)
+def test_a_path_that_is_no_file(tmp_path, path, message):
+    with pytest.raises(DataError, match=message):
+        DataFile("test_file", tmp_path / path).require_usable()
+
+
+def test_a_setting_that_is_empty():
+    with pytest.raises(DataError, match=r"^validation_file: no file is given; accepted are \.csv, \.json, \.jsonl$"):
+        DataFile("validation_file", Path("")).require_usable()
+
+
+def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\na,1\n")
+
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(DataError, match=r"a\.csv: the file cannot be read \(Permission denied\)"):
+        list(DataFile("train_file", path).rows())
+
+
+def test_rows_come_before_the_file_is_read_to_its_end(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\n" + "a,1\n" * 100_000 + "broken\n")
+    rows = DataFile("train_file", path).rows()
+    assert next(rows).number == 1

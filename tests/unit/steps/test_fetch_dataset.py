@@ -1,0 +1,188 @@
+"""The Dataset artifact: whole, the same for the same files, and refused where a row cannot be used."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import namedtuple
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from sparse_core import artifacts
+from sparse_core.artifacts import fingerprint, read_manifest
+from sparse_core.errors import ConfigError, DataError, OutputError
+from sparse_core.steps.fetch_dataset import fetch_dataset
+from sparse_core.tasks import DatasetSchema, read_schema
+
+TRAIN = [("a fine film", "pos"), ("a dull film", "neg"), ("great, really", "pos")]
+VALIDATION = [("bad", "neg"), ("good", "pos")]
+TEST = [("awful", "neg")]
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Settings that name a CSV, a JSON lines and a JSON file."""
+    records = {
+        split: [{"sentence": text, "label": label} for text, label in rows]
+        for split, rows in (("validation", VALIDATION), ("test", TEST))
+    }
+    (tmp_path / "train.csv").write_text("sentence,label\n" + "".join(f'"{text}",{label}\n' for text, label in TRAIN))
+    (tmp_path / "validation.jsonl").write_text("\n".join(map(json.dumps, records["validation"])))
+    (tmp_path / "test.json").write_text(json.dumps(records["test"]))
+    names = {"train": "train.csv", "validation": "validation.jsonl", "test": "test.json"}
+    return {f"{split}_file": str(tmp_path / name) for split, name in names.items()}
+
+
+def rows(dataset, split):
+    with pa.OSFile(str(dataset / f"{split}.arrow"), "rb") as source, pa.ipc.open_stream(source) as reader:
+        return list(map(tuple, (row.values() for row in reader.read_all().to_pylist())))
+
+
+def test_three_kinds_of_files_become_one_data_set(files, tmp_path):
+    output = tmp_path / "dataset"
+    facts = fetch_dataset(output, **files)
+    assert facts == {"num_train_rows": 3, "num_validation_rows": 2, "num_test_rows": 1, "num_labels": 2}
+    assert rows(output, "train") == [("a fine film", 1), ("a dull film", 0), ("great, really", 1)]
+    assert rows(output, "validation") == [("bad", 0), ("good", 1)]
+    assert rows(output, "test") == [("awful", 0)]
+    assert read_schema(output) == DatasetSchema(
+        task="text_classification",
+        text_columns=["text"],
+        source_columns={"text": "sentence", "label": "label"},
+        label_names=["neg", "pos"],
+        num_rows={"train": 3, "validation": 2, "test": 1},
+    )
+    manifest = read_manifest(output)
+    assert (manifest["step"], manifest["test_file"]) == ("fetch_dataset", files["test_file"])
+    assert list(manifest["files"]) == ["dataset.json", "test.arrow", "train.arrow", "validation.arrow"]
+
+
+def test_a_test_split_may_be_missing(files, tmp_path):
+    facts = fetch_dataset(tmp_path / "dataset", **files | {"test_file": ""})
+    assert facts["num_test_rows"] == 0
+    assert not (tmp_path / "dataset" / "test.arrow").exists()
+    assert read_schema(tmp_path / "dataset").num_rows == {"train": 3, "validation": 2}
+
+
+def test_the_same_files_give_the_same_artifact_from_anywhere(files, tmp_path):
+    fetch_dataset(tmp_path / "first", **files)
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    for setting, name in files.items():
+        files[setting] = str(Path(name).rename(moved / Path(name).name))
+    fetch_dataset(tmp_path / "second", **files)
+    assert fingerprint(tmp_path / "first") == fingerprint(tmp_path / "second")
+
+
+def test_hugging_face_datasets_reads_the_splits(files, tmp_path):
+    import datasets
+
+    fetch_dataset(tmp_path / "dataset", **files)
+    split = datasets.Dataset.from_file(str(tmp_path / "dataset" / "train.arrow"))
+    assert split[:] == {"text": [text for text, _ in TRAIN], "label": [1, 0, 1]}
+
+
+def test_the_files_must_be_those_that_were_submitted(files, tmp_path):
+    content_hash = fingerprint(*map(Path, files.values()))
+    fetch_dataset(tmp_path / "same", **files, content_hash=content_hash)
+    with Path(files["test_file"]).open("a") as stream:
+        stream.write("\n")
+    message = "^content_hash: train_file, validation_file or test_file has changed since .*; submit the run again$"
+    with pytest.raises(DataError, match=message):
+        fetch_dataset(tmp_path / "other", **files, content_hash=content_hash)
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"train_file": "none.csv"}, r"^train_file: none\.csv: there is no such file$"),
+        ({"train_file": ""}, "^train_file: no file is given"),
+        ({"validation_file": "none.csv"}, r"^validation_file: none\.csv: there is no such file$"),
+        ({"validation_file": ""}, "^validation_file: no file is given"),
+        ({"test_file": "none.csv"}, r"^test_file: none\.csv: there is no such file$"),
+        ({"text_column": "sentense"}, "^text_column: .* has no column 'sentense'; it has .* did you mean 'sentence'"),
+        ({"label_column": "labels"}, "^label_column: .* has no column 'labels'; it has .* did you mean 'label'"),
+    ],
+)
+def test_settings_that_name_nothing(files, tmp_path, change, message):
+    with pytest.raises(DataError, match=message):
+        fetch_dataset(tmp_path / "dataset", **files | change)
+    assert not (tmp_path / "dataset").exists()
+
+
+def test_an_unknown_task(files, tmp_path):
+    with pytest.raises(ConfigError, match="^task: unknown task 'text_classifikation'.* did you mean 'text_class"):
+        fetch_dataset(tmp_path / "dataset", **files, task="text_classifikation")
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_a_label_that_training_never_shows(files, tmp_path, split):
+    path = tmp_path / "late.csv"
+    path.write_text('sentence,label\n"a\nb",pos\nc,neutral\n')
+    with pytest.raises(DataError, match=rf"^{split}_file: .*late\.csv, row 2 \(line 4\): label 'neutral' is not in"):
+        fetch_dataset(tmp_path / "dataset", **files | {f"{split}_file": str(path)})
+    assert {path.name for path in tmp_path.iterdir()} == {"late.csv", "test.json", "train.csv", "validation.jsonl"}
+
+
+def test_validation_needs_the_columns_of_train(files, tmp_path):
+    path = tmp_path / "other.csv"
+    path.write_text("text,label\na,pos\n")
+    with pytest.raises(DataError, match=r"^text_column: .*other\.csv \(validation_file\) has no column 'sentence'"):
+        fetch_dataset(tmp_path / "dataset", **files | {"validation_file": str(path)})
+
+
+def test_one_class_only(files, tmp_path):
+    Path(files["train_file"]).write_text("sentence,label\na,pos\nb,pos\n")
+    with pytest.raises(DataError, match=r"^train_file: .*train\.csv: all rows have the label 'pos'"):
+        fetch_dataset(tmp_path / "dataset", **files)
+
+
+def test_an_output_in_use_keeps_what_it_has(files, tmp_path):
+    with pytest.raises(OutputError, match="is already in use"):
+        fetch_dataset(tmp_path, **files)
+    assert Path(files["train_file"]).exists()
+
+
+def test_a_full_disk_is_found_before_the_rows_are_read(files, tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(artifacts.shutil, "disk_usage", lambda _: usage(10, 10, 0))
+    with pytest.raises(OutputError, match="GB free, but the data set needs"):
+        fetch_dataset(tmp_path / "dataset", **files)
+
+
+@pytest.mark.slow
+def test_it_loads_no_deep_learning_library(files, tmp_path):
+    arguments = {**files, "output": str(tmp_path / "dataset")}
+    code = (
+        "import sys, json; from pathlib import Path\n"
+        "from sparse_core.steps.fetch_dataset import fetch_dataset\n"
+        f"settings = json.loads({json.dumps(arguments)!r})\n"
+        "fetch_dataset(Path(settings.pop('output')), **settings)\n"
+        "print(sorted({'torch', 'transformers', 'datasets'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch):
+    """Python's peak for 16 times the rows is within 1.2 times."""
+    import tracemalloc
+
+    from sparse_core.sources import datasets
+
+    monkeypatch.setattr(datasets, "_ROWS_IN_BATCH", 100)
+    monkeypatch.setattr(datasets, "_ROWS_TO_FIND_TEXT", 100)
+    peaks = []
+    for factor in (0, 1, 16):  # the first run pays for the imports
+        path = tmp_path / f"{factor}.csv"
+        path.write_text("text,label\n" + "some text,0\nother text,1\n" * 200 * (factor or 1))
+        tracemalloc.start()
+        fetch_dataset(tmp_path / f"dataset{factor}", train_file=str(path), validation_file=str(path))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] < 1.2 * peaks[1]

@@ -1,0 +1,150 @@
+"""The Model artifact: a checked copy of what a model needs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+import transformers
+from tokenizers import BertWordPieceTokenizer
+
+from sparse_core.artifacts import fingerprint, read_manifest
+from sparse_core.errors import ModelError, OutputError
+from sparse_core.steps.fetch_model import fetch_model
+
+FILES = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A tiny BERT with its tokenizer, as `save_pretrained` leaves them."""
+    directory = tmp_path_factory.mktemp("saved")
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad"]
+    vocabulary = {token: index for index, token in enumerate(tokens)}
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=BertWordPieceTokenizer(vocabulary)._tokenizer,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+    ).save_pretrained(directory)
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    config = transformers.BertConfig(vocab_size=len(vocabulary), max_position_embeddings=16, **sizes)
+    transformers.BertModel(config).save_pretrained(directory)
+    return directory
+
+
+@pytest.fixture
+def model(saved, tmp_path):
+    """A copy of the tiny model that a test may change."""
+    directory = tmp_path / "model"
+    directory.mkdir()
+    for name in FILES:
+        (directory / name).write_bytes((saved / name).read_bytes())
+    return directory
+
+
+def test_the_copy_loads_and_gives_the_same_outputs(saved, tmp_path):
+    output = tmp_path / "out"
+    facts = fetch_model(output, model=str(saved))
+    assert sorted(file.name for file in output.iterdir()) == sorted([*FILES, "manifest.json"])
+    assert facts == {"size_bytes": sum((saved / name).stat().st_size for name in FILES)}
+    manifest = read_manifest(output)
+    assert (manifest["step"], manifest["model"], manifest["revision"]) == ("fetch_model", str(saved), "")
+    batch = transformers.AutoTokenizer.from_pretrained(output)("good bad", return_tensors="pt")
+    first, second = (transformers.AutoModel.from_pretrained(path).eval() for path in (saved, output))
+    with torch.inference_mode():
+        assert torch.equal(first(**batch).last_hidden_state, second(**batch).last_hidden_state)
+
+
+@pytest.mark.slow
+def test_shards_are_all_copied(saved, model, tmp_path):
+    (model / "model.safetensors").unlink()
+    transformers.AutoModel.from_pretrained(saved).save_pretrained(model, max_shard_size="1KB")
+    shards = sorted(file.name for file in model.glob("model-*.safetensors"))
+    assert len(shards) > 1
+    fetch_model(tmp_path / "out", model=str(model))
+    assert sorted(file.name for file in (tmp_path / "out").glob("model-*.safetensors")) == shards
+    assert transformers.AutoModel.from_pretrained(tmp_path / "out").num_parameters() > 0
+
+
+def test_records_of_a_training_come_along_and_checkpoints_do_not(model, tmp_path):
+    for name in ("recipe.yaml", "training_log.json", "metrics.json", "training_args.bin", "modeling_mine.py"):
+        (model / name).write_text("{}")
+    (model / "checkpoint").mkdir()
+    (model / "checkpoint" / "optimizer.pt").write_text("")
+    fetch_model(tmp_path / "out", model=str(model))
+    copied = sorted(file.name for file in (tmp_path / "out").iterdir())
+    assert copied == sorted([*FILES, "manifest.json", "metrics.json", "recipe.yaml", "training_log.json"])
+
+
+def test_a_later_change_of_the_source_does_not_reach_the_copy(model, tmp_path):
+    fetch_model(tmp_path / "out", model=str(model))
+    before = fingerprint(tmp_path / "out")
+    with (model / "model.safetensors").open("r+b") as stream:
+        stream.write(b"\xff" * 100)
+    assert fingerprint(tmp_path / "out") == before
+
+
+def test_the_directory_must_be_the_one_that_was_submitted(model, tmp_path):
+    content_hash = fingerprint(model)
+    fetch_model(tmp_path / "same", model=str(model), content_hash=content_hash)
+    (model / "config.json").write_text((model / "config.json").read_text() + "\n")
+    with pytest.raises(ModelError, match="^content_hash: .*model changed since this run was submitted; submit"):
+        fetch_model(tmp_path / "other", model=str(model), content_hash=content_hash)
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("config.json", r"^model: .* has no config\.json"),
+        ("model.safetensors", r"^model: .* has no weights; expected model\.safetensors"),
+        ("tokenizer.json", r"^model: .* has no tokenizer; expected one of tokenizer\.json"),
+    ],
+)
+def test_a_directory_that_lacks_a_file(model, tmp_path, file, message):
+    (model / file).unlink()
+    with pytest.raises(ModelError, match=message):
+        fetch_model(tmp_path / "out", model=str(model))
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_pickled_weights(model, tmp_path):
+    (model / "model.safetensors").rename(model / "pytorch_model.bin")
+    with pytest.raises(ModelError, match=r"has its weights in pytorch_model\.bin, a pickle, .* writes safetensors$"):
+        fetch_model(tmp_path / "out", model=str(model))
+
+
+def test_a_directory_that_does_not_exist(tmp_path):
+    with pytest.raises(ModelError, match=r"^model: the directory \./bert does not exist"):
+        fetch_model(tmp_path / "out", model="./bert")
+
+
+def test_a_hub_id_without_a_network(tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    with pytest.raises(ModelError, match="^model: 'some/bert' .* HF_HUB_OFFLINE is set; to work offline, give `"):
+        fetch_model(tmp_path / "out", model="some/bert")
+
+
+def test_an_output_in_use_keeps_what_it_has(model, tmp_path):
+    with pytest.raises(OutputError, match="is already in use"):
+        fetch_model(tmp_path, model=str(model))
+    assert sorted(file.name for file in model.iterdir()) == FILES
+
+
+@pytest.mark.slow
+def test_it_loads_no_deep_learning_library(model, tmp_path):
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from sparse_core.steps.fetch_model import fetch_model\n"
+        f"fetch_model(Path({str(tmp_path / 'out')!r}), model={str(model)!r})\n"
+        "print(sorted({'torch', 'transformers', 'datasets'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

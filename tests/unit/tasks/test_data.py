@@ -1,0 +1,184 @@
+"""Tokenized splits: their content, and when they are made."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import time
+
+import datasets
+import pytest
+
+import sparse_core.tasks.data
+from sparse_core.artifacts import cache_root
+from sparse_core.errors import ConfigError, DataError
+from sparse_core.tasks import get_task, load_tokenizer
+from sparse_core.tasks.text_classification import TextClassification
+from tests.unit.tasks.conftest import make_dataset
+
+TASK = get_task("text_classification")
+
+
+@pytest.fixture
+def tokenizer(encoder):
+    return load_tokenizer(encoder)
+
+
+@pytest.fixture
+def num_calls(monkeypatch):
+    """Number of batches that were tokenized."""
+    calls = []
+    tokenize = TextClassification.tokenize
+
+    def counted(self, rows, *arguments):
+        calls.append(len(rows["text"]))
+        return tokenize(self, rows, *arguments)
+
+    monkeypatch.setattr(TextClassification, "tokenize", counted)
+    return lambda: len(calls)
+
+
+def folders():
+    return sorted((cache_root() / "tokens").iterdir())
+
+
+def test_rows_are_cut_not_padded_and_in_order(dataset, tokenizer):
+    rows = TASK.load_split(dataset, "train", tokenizer, 6)
+    assert set(rows.column_names) == {"input_ids", "token_type_ids", "attention_mask", "labels", "length"}
+    assert rows["input_ids"][:4] == [[2, 9, 5, 7, 3], [2, 10, 6, 8, 3], [2, 11, 11, 5, 3], [2, 6, 3]]
+    assert rows["input_ids"][4] == [2, 9, 11, 6, 12, 3]
+    assert rows["length"][:] == [5, 5, 5, 3, 6]
+    assert rows["labels"][:] == [1, 0, 1, 0, 1]
+    assert rows["attention_mask"][3] == [1, 1, 1]
+    assert rows.features["input_ids"].feature.dtype == "int32"
+
+
+def test_a_second_call_tokenizes_nothing(dataset, tokenizer, num_calls):
+    first = TASK.load_split(dataset, "train", tokenizer, 8)
+    calls = num_calls()
+    (folder,) = folders()
+    changed_at = folder.stat().st_mtime_ns
+    second = TASK.load_split(dataset, "train", tokenizer, 8)
+    assert calls > 0 and num_calls() == calls
+    assert folders() == [folder] and folder.stat().st_mtime_ns == changed_at
+    assert first.to_dict() == second.to_dict()
+
+
+def test_equal_rows_elsewhere_use_the_same_tokens(dataset, tokenizer, tmp_path, num_calls):
+    TASK.load_split(dataset, "train", tokenizer, 8)
+    calls = num_calls()
+    TASK.load_split(make_dataset(tmp_path / "copy"), "validation", tokenizer, 8)
+    assert num_calls() == calls
+
+
+def test_other_data_length_or_tokenizer_are_tokenized_anew(dataset, tokenizer, tmp_path):
+    TASK.load_split(dataset, "train", tokenizer, 8)
+    TASK.load_split(dataset, "train", tokenizer, 9)
+    TASK.load_split(make_dataset(tmp_path / "other", texts=["bad"] * 5), "train", tokenizer, 8)
+    tokenizer.model_input_names = ["input_ids", "attention_mask"]
+    assert "token_type_ids" not in TASK.load_split(dataset, "train", tokenizer, 8).column_names
+    assert len(folders()) == 4
+
+
+def test_a_folder_that_was_never_finished_is_not_read(dataset, tokenizer, monkeypatch):
+    real_map = datasets.Dataset.map
+
+    def map_then_stop(self, *arguments, **options):
+        real_map(self, *arguments, **options)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(datasets.Dataset, "map", map_then_stop)
+        with pytest.raises(KeyboardInterrupt):
+            TASK.load_split(dataset, "train", tokenizer, 8)
+    assert folders() == []
+    assert len(TASK.load_split(dataset, "train", tokenizer, 8)) == 5
+
+
+def load_and_hang(dataset, tokenizer):
+    """Tokenizes up to the last batch and then waits to be killed."""
+    tokenize = TextClassification.tokenize
+
+    def hang_at_the_end(self, rows, *arguments):
+        if rows["text"][-1] == "last":
+            time.sleep(60)
+        return tokenize(self, rows, *arguments)
+
+    TextClassification.tokenize = hang_at_the_end
+    TASK.load_split(dataset, "train", tokenizer, 8)
+
+
+def test_a_killed_writer_leaves_nothing_that_is_taken_for_whole(tmp_path, tokenizer):
+    dataset = make_dataset(tmp_path / "large", texts=["a good film"] * 2999 + ["last"], labels=[0, 1] * 1500)
+    writer = multiprocessing.get_context("fork").Process(target=load_and_hang, args=(dataset, tokenizer))
+    writer.start()
+    while not list((cache_root() / "tokens").glob(".*.partial/*")):
+        assert writer.is_alive()
+        time.sleep(0.01)
+    writer.kill()
+    writer.join()
+    assert writer.exitcode == -signal.SIGKILL
+    assert [folder.name[-8:] for folder in folders()] == [".partial"]
+    rows = TASK.load_split(dataset, "train", tokenizer, 8)
+    assert len(rows) == 3000 and set(rows["length"][:]) == {3, 5}
+
+
+def test_another_process_that_was_faster_wins(dataset, tokenizer, monkeypatch):
+    TASK.load_split(dataset, "train", tokenizer, 8)
+    (folder,) = folders()
+    changed_at = (folder / "tokens.arrow").stat().st_mtime_ns
+    sparse_core.tasks.data._write_tokens(TASK, dataset / "train.arrow", tokenizer, 8, folder)
+    assert folders() == [folder] and (folder / "tokens.arrow").stat().st_mtime_ns == changed_at
+
+
+@pytest.mark.slow
+def test_several_processes_give_the_same_rows(dataset, tokenizer, monkeypatch, tmp_path):
+    alone = TASK.load_split(dataset, "train", tokenizer, 8).to_dict()
+    monkeypatch.setattr(sparse_core.tasks.data, "_num_processes", lambda num_rows: 2)
+    monkeypatch.setenv("SPARSE_CORE_CACHE", str(tmp_path / "other_cache"))
+    assert TASK.load_split(dataset, "train", tokenizer, 8).to_dict() == alone
+    (folder,) = folders()
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_small_data_is_tokenized_in_this_process(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
+    counts = [sparse_core.tasks.data._num_processes(n) for n in (1, 49_999, 99_999, 100_000, 10_000_000)]
+    assert counts == [None, None, None, 2, 8]
+
+
+def test_progress_bars_of_others_are_left_as_they_were(dataset, tokenizer, capfd):
+    before = datasets.are_progress_bars_disabled()
+    TASK.load_split(dataset, "train", tokenizer, 8)
+    assert datasets.are_progress_bars_disabled() == before
+    assert capfd.readouterr().err == ""
+
+
+def test_a_large_share_of_cut_rows_is_said(dataset, tokenizer, caplog):
+    with caplog.at_level(logging.WARNING):
+        TASK.load_split(dataset, "train", tokenizer, 5)
+    assert [record.getMessage() for record in caplog.records] == [
+        "max_seq_length: 80% of the train rows fill or exceed 5 tokens; what is beyond is cut off"
+    ]
+    caplog.clear()
+    TASK.load_split(dataset, "train", tokenizer, 16)
+    assert caplog.records == []
+
+
+def test_a_length_beyond_the_model(dataset, tokenizer):
+    with pytest.raises(
+        ConfigError, match=r"^max_seq_length: expected at most 16, the tokens that the model can read, got 17"
+    ):
+        TASK.load_split(dataset, "train", tokenizer, 17)
+
+
+def test_a_length_without_room_for_text(dataset, tokenizer):
+    with pytest.raises(ConfigError, match=r"^max_seq_length: expected at least 3, got 2"):
+        TASK.load_split(dataset, "train", tokenizer, 2)
+
+
+def test_a_split_that_the_data_does_not_have(dataset, tokenizer):
+    with pytest.raises(DataError, match=r"has no split 'test'; it has train, validation"):
+        TASK.load_split(dataset, "test", tokenizer, 8)

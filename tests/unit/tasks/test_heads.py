@@ -1,0 +1,151 @@
+"""Loading models: which heads are kept, made new, or refused."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+
+from sparse_core.errors import ModelError
+from sparse_core.modifiers.quantization.hf_quantizer import apply_quantization, quantization_of
+from sparse_core.modifiers.quantization.settings import QuantizationSettings
+from sparse_core.tasks import DatasetSchema, get_task
+from tests.unit.tasks.conftest import make_model
+
+TASK = get_task("text_classification")
+
+
+def schema_of(*label_names):
+    return DatasetSchema("text_classification", ["text"], {}, list(label_names), {})
+
+
+BINARY = schema_of("0", "1")
+
+
+def change_weights(directory, change):
+    weights = load_file(directory / "model.safetensors")
+    save_file(change(weights), directory / "model.safetensors", metadata={"format": "pt"})
+
+
+def test_an_encoder_gets_a_head_for_the_labels(encoder, caplog, capfd):
+    model = TASK.load_model(encoder, schema_of("anger", "joy", "sadness"))
+    assert model.dtype == torch.float32 and not model.training
+    assert model.classifier.weight.shape == (3, 8)
+    assert model.config.id2label == {0: "anger", 1: "joy", 2: "sadness"}
+    assert model.config.label2id == {"anger": 0, "joy": 1, "sadness": 2}
+    assert model.config.problem_type == "single_label_classification"
+    expected = load_file(encoder / "model.safetensors")["encoder.layer.0.output.dense.weight"]
+    assert torch.equal(model.bert.encoder.layer[0].output.dense.weight, expected)
+    assert caplog.records == [] and capfd.readouterr() == ("", "")
+
+
+def test_the_seed_decides_the_new_head(encoder):
+    heads = []
+    for seed in (1, 1, 2):
+        transformers.set_seed(seed)
+        heads.append(TASK.load_model(encoder, BINARY).classifier.weight)
+    assert torch.equal(heads[0], heads[1])
+    assert not torch.equal(heads[0], heads[2])
+
+
+def test_half_precision_weights_become_float32(encoder):
+    change_weights(encoder, lambda weights: {name: weight.to(torch.bfloat16) for name, weight in weights.items()})
+    config = json.loads((encoder / "config.json").read_text())
+    (encoder / "config.json").write_text(json.dumps({**config, "dtype": "bfloat16"}))
+    assert TASK.load_model(encoder, BINARY).dtype == torch.float32
+
+
+def test_a_masked_language_model_has_no_pooler_and_gets_one(tmp_path):
+    directory = make_model(tmp_path / "mlm", model_class=transformers.BertForMaskedLM)
+    model = TASK.load_model(directory, BINARY)
+    assert torch.isfinite(model.bert.pooler.dense.weight).all()
+
+
+@pytest.mark.parametrize("trained_head", [True, False])
+def test_a_head_for_the_same_labels_is_kept(tmp_path, trained_head):
+    directory = make_model(tmp_path / "classifier", labels=["negative", "positive"])
+    model = TASK.load_model(directory, schema_of("negative", "positive"), trained_head=trained_head)
+    assert torch.equal(model.classifier.weight, load_file(directory / "model.safetensors")["classifier.weight"])
+
+
+def test_a_head_of_another_size_is_made_new_for_training_and_said(tmp_path, caplog):
+    directory = make_model(tmp_path / "mnli", labels=["entailment", "neutral", "contradiction"])
+    with caplog.at_level(logging.WARNING):
+        model = TASK.load_model(directory, BINARY)
+    assert model.classifier.weight.shape == (2, 8) and torch.isfinite(model.classifier.weight).all()
+    assert [record.getMessage() for record in caplog.records] == [
+        f"model: the head of {directory} is for 3 labels, the data has 2; a new head takes its place"
+    ]
+
+
+def test_a_teacher_for_another_number_of_labels_is_refused(tmp_path):
+    directory = make_model(tmp_path / "mnli", labels=["entailment", "neutral", "contradiction"])
+    expected = (
+        r"^teacher: .* has a head for 3 labels \(entailment, neutral, contradiction\), but the data has 2 \(0, 1\)"
+    )
+    with pytest.raises(ModelError, match=expected):
+        TASK.load_model(directory, BINARY, trained_head=True)
+
+
+def test_a_teacher_without_a_trained_head_is_refused(encoder):
+    with pytest.raises(ModelError, match=r"^teacher: .* has no trained head \(classifier.bias is missing\); fine-tune"):
+        TASK.load_model(encoder, BINARY, trained_head=True)
+
+
+@pytest.mark.parametrize("names", [("positive", "negative"), ("no", "yes")])
+def test_a_teacher_for_other_labels_or_another_order_is_refused(tmp_path, names):
+    directory = make_model(tmp_path / "classifier", labels=["negative", "positive"])
+    with pytest.raises(
+        ModelError, match=rf"predicts the labels negative, positive, but the data has {', '.join(names)}"
+    ):
+        TASK.load_model(directory, schema_of(*names), trained_head=True)
+
+
+@pytest.mark.parametrize(("own", "data"), [(["LABEL_0", "LABEL_1"], ["no", "yes"]), (["no", "yes"], ["0", "1"])])
+def test_placeholder_names_say_nothing_against_a_teacher(tmp_path, own, data):
+    directory = make_model(tmp_path / "classifier", labels=own)
+    model = TASK.load_model(directory, schema_of(*data), trained_head=True)
+    assert list(model.config.id2label.values()) == data
+
+
+def test_weights_that_do_not_belong_to_the_config(encoder):
+    change_weights(encoder, lambda weights: {k: v for k, v in weights.items() if "encoder.layer.0.output" not in k})
+    with pytest.raises(
+        ModelError, match=r"lack, or have in another shape, 4 tensors .* first 'bert.encoder.layer.0.out"
+    ):
+        TASK.load_model(encoder, BINARY)
+
+
+def test_an_encoder_of_another_size_than_its_config(encoder):
+    config = json.loads((encoder / "config.json").read_text())
+    (encoder / "config.json").write_text(json.dumps({**config, "intermediate_size": 32}))
+    with pytest.raises(ModelError, match=r"in another shape, 3 tensors .* the two do not belong together"):
+        TASK.load_model(encoder, BINARY)
+
+
+@pytest.mark.parametrize("model_type", [pytest.param("whisper", marks=pytest.mark.slow), "no_such_architecture"])
+def test_an_architecture_without_such_a_head(encoder, model_type):
+    config = json.loads((encoder / "config.json").read_text())
+    (encoder / "config.json").write_text(json.dumps({**config, "model_type": model_type}))
+    with pytest.raises(ModelError, match=r"cannot be loaded as AutoModelForSequenceClassification \(.*\)$"):
+        TASK.load_model(encoder, BINARY)
+
+
+def test_files_are_checked_before_anything_is_loaded(tmp_path):
+    with pytest.raises(ModelError, match=r"^model: .*nowhere does not exist"):
+        TASK.load_model(tmp_path / "nowhere", BINARY)
+
+
+def test_a_quantized_checkpoint_comes_back_quantized_with_equal_logits(encoder, tmp_path):
+    model = TASK.load_model(encoder, BINARY)
+    apply_quantization(model, QuantizationSettings())
+    batch = {"input_ids": torch.tensor([[2, 5, 3]]), "attention_mask": torch.ones(1, 3, dtype=torch.long)}
+    model.train()(**batch)
+    model.eval().save_pretrained(tmp_path / "quantized")
+    again = TASK.load_model(tmp_path / "quantized", BINARY, trained_head=True)
+    assert quantization_of(again) is not None
+    assert torch.equal(again(**batch).logits, model(**batch).logits)

@@ -1,0 +1,104 @@
+"""Loading tokenizers, and telling whether two are the same."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import transformers
+
+from sparse_core.errors import ModelError
+from sparse_core.tasks import load_tokenizer, require_same_tokenizer, same_tokenizer
+from sparse_core.tasks.tokenizers import tokenizer_fingerprint
+from tests.unit.tasks.conftest import MAX_POSITIONS, WORDS, make_model, make_tokenizer
+
+
+def test_the_model_limits_what_the_tokenizer_may_give(encoder):
+    tokenizer = load_tokenizer(encoder)
+    assert tokenizer.is_fast
+    assert tokenizer.model_max_length == MAX_POSITIONS
+    assert tokenizer("a good film")["input_ids"] == [2, 9, 5, 7, 3]
+
+
+def test_roberta_reads_two_tokens_fewer_than_it_has_positions(encoder):
+    config = json.loads((encoder / "config.json").read_text())
+    (encoder / "config.json").write_text(json.dumps({**config, "model_type": "roberta"}))
+    assert load_tokenizer(encoder).model_max_length == MAX_POSITIONS - 2
+
+
+def test_a_vocabulary_alone_is_a_tokenizer(encoder):
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (encoder / name).unlink()
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
+    (encoder / "vocab.txt").write_text("\n".join(words) + "\n")
+    assert load_tokenizer(encoder)("a good film")["input_ids"] == [2, 9, 5, 7, 3]
+
+
+def test_no_tokenizer(encoder):
+    (encoder / "tokenizer.json").unlink()
+    with pytest.raises(ModelError, match=r"has no tokenizer; expected one of tokenizer.json, vocab.txt"):
+        load_tokenizer(encoder)
+
+
+def test_a_damaged_tokenizer(encoder):
+    (encoder / "tokenizer.json").write_text("{")
+    with pytest.raises(ModelError, match=r"^model: the tokenizer of .* cannot be loaded \("):
+        load_tokenizer(encoder)
+
+
+def test_a_tokenizer_that_cannot_pad(encoder):
+    make_tokenizer(encoder, pad_token=None)
+    with pytest.raises(ModelError, match=r"has no padding token, so rows cannot share a batch"):
+        load_tokenizer(encoder)
+
+
+def test_saving_a_tokenizer_again_changes_nothing(encoder, tmp_path):
+    tokenizer = load_tokenizer(encoder)
+    shutil.copytree(encoder, tmp_path / "again")
+    tokenizer.save_pretrained(tmp_path / "again")
+    again = load_tokenizer(tmp_path / "again")
+    assert same_tokenizer(tokenizer, again)
+    require_same_tokenizer(encoder, tmp_path / "again")
+    assert tokenizer_fingerprint(tokenizer) == tokenizer_fingerprint(again)
+
+
+def test_use_leaves_the_fingerprint_as_it_is(encoder):
+    tokenizer = load_tokenizer(encoder)
+    before = tokenizer_fingerprint(tokenizer)
+    tokenizer(["a good film", "bad"], truncation=True, max_length=4, padding=True)
+    assert tokenizer_fingerprint(tokenizer) == before
+
+
+def test_the_fingerprint_follows_what_decides_the_ids(encoder):
+    fingerprints = set()
+    for changes in ({}, {"words": WORDS[::-1]}, {"lowercase": False}):
+        make_tokenizer(encoder, **changes)
+        fingerprints.add(tokenizer_fingerprint(load_tokenizer(encoder)))
+    tokenizer = load_tokenizer(encoder)
+    tokenizer.model_input_names = ["input_ids", "attention_mask"]
+    fingerprints.add(tokenizer_fingerprint(tokenizer))
+    assert len(fingerprints) == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"words": [*WORDS, "more"]}, r"its vocabulary has 14 tokens, not 13"),
+        ({"words": WORDS[::-1]}, r"the token 'good' has the id 12, not 5"),
+        ({"words": ["better", *WORDS[1:]]}, r"the token 'good' has the id none, not 5"),
+        ({"lowercase": False}, r"its normalizer is .*\"lowercase\": false\}, not .*\"lowercase\": true\}"),
+    ],
+)
+def test_another_tokenizer_is_refused_with_the_difference(encoder, tmp_path, changes, reason):
+    teacher = make_model(tmp_path / "teacher")
+    make_tokenizer(teacher, **changes)
+    with pytest.raises(ModelError, match=rf"^teacher: .*has another tokenizer than the model .*: {reason}; distill"):
+        require_same_tokenizer(encoder, teacher)
+
+
+def test_verbosity_is_as_it_was_afterwards(encoder):
+    logging = transformers.utils.logging
+    before = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    load_tokenizer(encoder)
+    assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
