@@ -50,13 +50,16 @@ class StepTimer(transformers.TrainerCallback):
     """Seconds from the begin of each optimizer step to its end."""
 
     def __init__(self) -> None:
+        """Starts with no steps."""
         self.seconds: list[float] = []
         self._start = 0.0
 
     def on_step_begin(self, args, state, control, **kwargs) -> None:
+        """Starts the clock."""
         self._start = time.perf_counter()
 
     def on_step_end(self, args, state, control, **kwargs) -> None:
+        """Stops it."""
         self.seconds.append(time.perf_counter() - self._start)
 
 
@@ -101,7 +104,9 @@ def main() -> None:
     collator = transformers.DataCollatorWithPadding(tokenizer)
     with tempfile.TemporaryDirectory() as folder:
 
-        def trainer(recipe: str | None, *, zeros: float = 0.0, plain: bool = False, **arguments) -> transformers.Trainer:
+        def trainer(
+            recipe: str | None, *, zeros: float = 0.0, plain: bool = False, **arguments
+        ) -> transformers.Trainer:
             values = {"max_steps": options.steps, "per_device_train_batch_size": 32, "save_strategy": "no", **arguments}
             settings = TrainingArguments(output_dir=folder, disable_tqdm=True, **values)
             common = {"args": settings, "train_dataset": rows, "data_collator": collator, "processing_class": tokenizer}

@@ -6,6 +6,7 @@ succeeded, so that a reader never sees half an artifact and a killed step leaves
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -21,6 +22,7 @@ from sparse_core.errors import OutputError
 
 MANIFEST_NAME = "manifest.json"
 CACHE_VARIABLE = "SPARSE_CORE_CACHE"
+_LOCK_NAME = ".lock"
 _HASH_CHUNK_BYTES = 1 << 20
 
 
@@ -91,6 +93,37 @@ def staged(output: Path, step: str, **facts: Any) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
+@contextmanager
+def exclusive(directory: Path, setting: str) -> Iterator[None]:
+    """Holds `directory`, made if need be, for this process; the lock goes with the process, however it ends.
+
+    Args:
+        directory: what no other process may use meanwhile.
+        setting: name of the setting that chose it, for the message.
+
+    Raises:
+        OutputError: another process holds it, or it cannot be written to.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = (directory / _LOCK_NAME).open("a+", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{setting}: {directory} cannot be written to: {error.strerror}") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise OutputError(
+                f"{setting}: {directory} is in use by process {lock.read().strip() or 'unknown'}; "
+                "wait for it or name another folder"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
 def require_free(output: Path) -> None:
     """Refuses an output path that already holds something.
 
@@ -98,11 +131,13 @@ def require_free(output: Path) -> None:
         OutputError: `output` is a file or a directory with files in it.
     """
     if output.is_file() or (output.is_dir() and any(output.iterdir())):
-        raise OutputError(f"output: {output} is already in use and would be overwritten; name a new folder or remove it")
+        raise OutputError(
+            f"output: {output} is already in use and would be overwritten; name a new folder or remove it"
+        )
 
 
 def write_manifest(directory: Path, step: str, **facts: Any) -> None:
-    """Writes `manifest.json`: the step, this library's version, the time, `facts`, and size and SHA-256 of each file."""
+    """Writes `manifest.json`: step, version of this library, time, `facts`, and size and SHA-256 of each file."""
     files = {
         name: {"sha256": sha256, "size_bytes": (directory / name).stat().st_size}
         for name, sha256 in sorted(_hashes(directory).items())

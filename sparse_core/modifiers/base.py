@@ -31,7 +31,8 @@ class Modifier(BaseModel):
     def _ends_after_start(self) -> Modifier:
         if self.end_epoch != UNSET_EPOCH and self.end_epoch < max(self.start_epoch, 0.0):
             raise ValueError(
-                f"end_epoch: expected start_epoch ({self.start_epoch:g}) or later, or -1 for never, got {self.end_epoch:g}"
+                f"end_epoch: expected start_epoch ({self.start_epoch:g}) or later, or -1 for never, "
+                f"got {self.end_epoch:g}"
             )
         return self
 

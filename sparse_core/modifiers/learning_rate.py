@@ -39,7 +39,9 @@ class LearningRateFunctionModifier(Modifier):
     @model_validator(mode="after")
     def _has_a_length(self) -> LearningRateFunctionModifier:
         if self.end_epoch <= self.begins_at:
-            raise ValueError(f"end_epoch: expected a value above start_epoch ({self.begins_at:g}), got {self.end_epoch:g}")
+            raise ValueError(
+                f"end_epoch: expected a value above start_epoch ({self.begins_at:g}), got {self.end_epoch:g}"
+            )
         return self
 
     def learning_rate_at(self, epoch: float) -> float | None:
@@ -59,4 +61,3 @@ class LearningRateFunctionModifier(Modifier):
         if self.lr_func == "cosine":
             return self.final_lr + (self.init_lr - self.final_lr) * (1.0 + math.cos(math.pi * fraction)) / 2.0
         return self.init_lr + fraction * (self.final_lr - self.init_lr)
-

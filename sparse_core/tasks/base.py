@@ -28,7 +28,9 @@ class Task(ABC):
     """The metric of `compute_metrics` by which models are compared; higher is better."""
 
     @abstractmethod
-    def load_model(self, directory: Path, schema: DatasetSchema, *, trained_head: bool = False) -> PreTrainedModel:
+    def load_model(
+        self, directory: Path, schema: DatasetSchema, *, trained_head: bool = False, setting: str = "model"
+    ) -> PreTrainedModel:
         """The model of a directory with a head for the labels of `schema`, float32, in eval mode.
 
         Args:
@@ -37,6 +39,7 @@ class Task(ABC):
             trained_head: True for a model that predicts as it is (a teacher): it must have a head for these labels.
                 False for one that will be trained: a head that is missing, or of another size, is made new from
                 torch's random state.
+            setting: name of the setting that chose the directory, for messages.
 
         Raises:
             ModelError: files are missing or damaged, or the head does not fit.

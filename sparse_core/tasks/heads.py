@@ -23,7 +23,13 @@ _POOLER = ".pooler."  # encoders pretrained without a sentence objective come wi
 
 
 def load_with_head(
-    auto_class: Any, directory: Path, schema: DatasetSchema, *, trained_head: bool, **config_values: Any
+    auto_class: Any,
+    directory: Path,
+    schema: DatasetSchema,
+    *,
+    trained_head: bool,
+    setting: str = "model",
+    **config_values: Any,
 ) -> PreTrainedModel:
     """The model of a directory with a head for `schema.label_names`, float32.
 
@@ -32,6 +38,7 @@ def load_with_head(
         directory: Hugging Face directory, float or quantized.
         schema: of the data.
         trained_head: the head must be there and fit; otherwise one that is missing or of another size is made new.
+        setting: name of the setting that chose the directory, for messages about the head.
         config_values: further values for the model's config.
 
     Raises:
@@ -45,7 +52,7 @@ def load_with_head(
     mismatched = {key for key, *_ in loading["mismatched_keys"]}
     _require_body(directory, model, missing | mismatched)
     if trained_head:
-        _require_trained_head(directory, schema, own_names, missing, mismatched)
+        _require_trained_head(setting, directory, schema, own_names, missing, mismatched)
     elif mismatched:
         logger.warning(
             "model: the head of %s is for %d labels, the data has %d; a new head takes its place",
@@ -106,22 +113,27 @@ def _require_body(directory: Path, model: PreTrainedModel, not_loaded: set[str])
 
 
 def _require_trained_head(
-    directory: Path, schema: DatasetSchema, own_names: list[str], missing: set[str], mismatched: set[str]
+    setting: str,
+    directory: Path,
+    schema: DatasetSchema,
+    own_names: list[str],
+    missing: set[str],
+    mismatched: set[str],
 ) -> None:
     if mismatched:
         raise ModelError(
-            f"teacher: {directory} has a head for {len(own_names)} labels ({_listed(own_names)}), but the data has "
-            f"{schema.num_labels} ({_listed(schema.label_names)}); use a teacher trained on these labels"
+            f"{setting}: {directory} has a head for {len(own_names)} labels ({_listed(own_names)}), but the data has "
+            f"{schema.num_labels} ({_listed(schema.label_names)}); use a model trained on these labels"
         )
     if missing:
         raise ModelError(
-            f"teacher: {directory} has no trained head ({sorted(missing)[0]} is missing); fine-tune it on this data "
+            f"{setting}: {directory} has no trained head ({sorted(missing)[0]} is missing); fine-tune it on this data "
             "first, with train_teacher"
         )
     if _are_names(own_names) and _are_names(schema.label_names) and own_names != schema.label_names:
         raise ModelError(
-            f"teacher: {directory} predicts the labels {_listed(own_names)}, but the data has "
-            f"{_listed(schema.label_names)}, in this order; use a teacher trained on these labels"
+            f"{setting}: {directory} predicts the labels {_listed(own_names)}, but the data has "
+            f"{_listed(schema.label_names)}, in this order; use a model trained on these labels"
         )
 
 

@@ -21,7 +21,9 @@ class TextClassification(Task):
     name = "text_classification"
     primary_metric = "accuracy"
 
-    def load_model(self, directory: Path, schema: DatasetSchema, *, trained_head: bool = False) -> PreTrainedModel:
+    def load_model(
+        self, directory: Path, schema: DatasetSchema, *, trained_head: bool = False, setting: str = "model"
+    ) -> PreTrainedModel:
         """A sequence classification model; see `Task.load_model`."""
         from transformers import AutoModelForSequenceClassification
 
@@ -32,6 +34,7 @@ class TextClassification(Task):
             directory,
             schema,
             trained_head=trained_head,
+            setting=setting,
             problem_type="single_label_classification",
         )
 

@@ -90,8 +90,8 @@ class RecipeCallback(transformers.TrainerCallback):
             self._active = self._activate(kwargs["model"])
         elif steps_per_epoch != self._steps_per_epoch:
             raise ModelError(
-                f"resume_from_checkpoint: it was made with {self._steps_per_epoch} steps in an epoch, this training has "
-                f"{steps_per_epoch}; use the same data, per_device_train_batch_size and gradient_accumulation_steps"
+                f"resume_from_checkpoint: it was made with {self._steps_per_epoch} steps in an epoch, this training "
+                f"has {steps_per_epoch}; use the same data, per_device_train_batch_size and gradient_accumulation_steps"
             )
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -160,7 +160,7 @@ class ProgressCallback(transformers.TrainerCallback):
             return
         self._last_time = now
         per_step = (now - self._start_time) / (state.global_step - self._start_step)
-        latest = next((entry for entry in reversed(state.log_history) if "loss" in entry), {})
+        latest: dict[str, float] = next((entry for entry in reversed(state.log_history) if "loss" in entry), {})
         loss = f", loss {latest['loss']:.4f}, learning rate {latest['learning_rate']:.2e}" if latest else ""
         logger.info(
             "epoch %.2f of %g, step %d of %d%s, about %d s left",

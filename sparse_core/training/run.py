@@ -13,7 +13,15 @@ import torch
 import transformers
 
 from sparse_core import __version__
-from sparse_core.artifacts import cache_root, fingerprint, require_disk_space, require_free, staged, write_json
+from sparse_core.artifacts import (
+    cache_root,
+    exclusive,
+    fingerprint,
+    require_disk_space,
+    require_free,
+    staged,
+    write_json,
+)
 from sparse_core.modifiers.base import TrainingContext
 from sparse_core.modifiers.distillation.modifier import DistillationModifier
 from sparse_core.modifiers.pruning.report import sparsity_report
@@ -64,10 +72,20 @@ class TrainingRun:
         """Trains, evaluates on the validation split and publishes the model; gives its metrics.
 
         A run that was killed goes on from its last whole checkpoint, found by the contents of all inputs.
+
+        Raises:
+            SparseCoreError: the inputs do not fit one another, the output is in use, the disk is too full, or the same
+                training runs in another process.
         """
         require_free(self.output)
-        start_time = time.monotonic()
         work_dir = self._work_dir()
+        with exclusive(work_dir, "checkpoints"):
+            metrics = self._train(work_dir)
+            shutil.rmtree(work_dir)
+        return metrics
+
+    def _train(self, work_dir: Path) -> dict[str, Any]:
+        start_time = time.monotonic()
         trainer = self._trainer(work_dir)
         resume = last_whole_checkpoint(work_dir) or self.start_checkpoint
         if resume is not None:
@@ -85,7 +103,6 @@ class TrainingRun:
                 checkpoint = last_whole_checkpoint(work_dir)
                 assert checkpoint is not None, "the callback saves one when it stops"
                 shutil.copytree(checkpoint, staging / CHECKPOINT_FOLDER)
-        shutil.rmtree(work_dir)
         return metrics
 
     def evaluate(self) -> dict[str, Any]:
@@ -125,13 +142,15 @@ class TrainingRun:
         teacher = None
         if self.teacher is not None and self.recipe.of_type(DistillationModifier):
             require_same_tokenizer(self.model, self.teacher)
-            teacher = task.load_model(self.teacher, schema, trained_head=True)
+            teacher = task.load_model(self.teacher, schema, trained_head=True, setting="teacher")
         self._require_room(work_dir, model)
         return self._make_trainer(
             model, arguments, recipe=self.recipe, distill_teacher=teacher, stop_epoch=self.stop_epoch
         )
 
-    def _make_trainer(self, model: transformers.PreTrainedModel, arguments: TrainingArguments, **recipe: Any) -> Trainer:
+    def _make_trainer(
+        self, model: transformers.PreTrainedModel, arguments: TrainingArguments, **recipe: Any
+    ) -> Trainer:
         task = get_task(read_schema(self.dataset).task)
         tokenizer = task.load_tokenizer(self.model)
         train, validation = (

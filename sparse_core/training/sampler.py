@@ -13,9 +13,9 @@ _BATCHES_PER_POOL = 50
 class LengthGroupedSampler(Sampler[int]):
     """Shuffles the rows so that each batch holds rows of like length.
 
-    Rows are shuffled, cut into pools of 50 batches, sorted by length inside each pool, and the batches are shuffled. The
-    batch that holds the longest row comes first, so that a batch too large for the memory fails at once. The order is a
-    pure function of seed and epoch: a run that resumes in the middle of an epoch sees the rows it would have seen.
+    Rows are shuffled, cut into pools of 50 batches, sorted by length inside each pool, and the batches are shuffled.
+    The batch that holds the longest row comes first, so that a batch too large for the memory fails at once. The order
+    is a pure function of seed and epoch: a run that resumes in the middle of an epoch sees the rows it would have seen.
     """
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:

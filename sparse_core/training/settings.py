@@ -56,7 +56,8 @@ class TrainingSettings:
                 raise ConfigError(f"training_arguments: '{name}' is decided by the step and the recipe; leave it out")
             if name not in accepted:
                 raise ConfigError(
-                    f"training_arguments: '{name}' is not a Hugging Face training argument{did_you_mean(name, accepted)}"
+                    f"training_arguments: '{name}' is not a Hugging Face training argument"
+                    f"{did_you_mean(name, accepted)}"
                 )
         values: dict[str, Any] = {
             "per_device_train_batch_size": self.per_device_train_batch_size,

@@ -39,6 +39,11 @@ class Trainer(transformers.Trainer):
     that 4 batches of 8 give the gradient of 1 batch of 32.
     """
 
+    # the base class sets these; its module is not followed by the type checker
+    train_dataset: Any
+    lr_scheduler: Any
+    _signature_columns: Any
+
     def __init__(
         self,
         model: nn.Module | None = None,
@@ -110,25 +115,27 @@ class Trainer(transformers.Trainer):
         output_dir = Path(self.args.output_dir)
         discard_cut_short(output_dir)
         if resume_from_checkpoint is True:
-            resume_from_checkpoint = last_whole_checkpoint(output_dir)
-        if resume_from_checkpoint and self._recipe_callback is not None:
-            require_whole(Path(resume_from_checkpoint))
-            self._recipe_callback.restore(self.model, Path(resume_from_checkpoint))
+            checkpoint = last_whole_checkpoint(output_dir)
+        else:
+            checkpoint = Path(resume_from_checkpoint) if resume_from_checkpoint else None
+        if checkpoint is not None and self._recipe_callback is not None:
+            require_whole(checkpoint)
+            self._recipe_callback.restore(self.model, checkpoint)
         if self._distillation and self._teacher is not None:
-            self.train_dataset = self._with_teacher_outputs(self.train_dataset)
+            self.train_dataset = self._with_teacher_outputs(self.train_dataset, self._teacher)
             self._teacher = None
-        return super().train(resume_from_checkpoint=str(resume_from_checkpoint or "") or None, **kwargs)
+        return super().train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint), **kwargs)
 
     def _output_keys(self) -> tuple[str, ...]:
         keys = dict.fromkeys(key for m in self._distillation for key in m.distill_output_keys or _DEFAULT_OUTPUT_KEYS)
         return tuple(keys)
 
-    def _with_teacher_outputs(self, dataset: Any) -> Any:
+    def _with_teacher_outputs(self, dataset: Any, teacher: nn.Module) -> Any:
         self._set_signature_columns_if_needed()
         return with_teacher_outputs(
             dataset,
             [column for column in dataset.column_names if column in self._signature_columns],
-            self._teacher,
+            teacher,
             self.data_collator,
             self._output_keys(),
             self.args.eval_batch_size,

@@ -108,9 +108,7 @@ def inputs(tmp_path_factory):
         fetch_dataset(root / "dataset", **files)
         (root / "recipe.yaml").write_text(RECIPE)
         fetch_recipe(root / "recipe", recipe=str(root / "recipe.yaml"))
-        fetch_recipe(
-            root / "dense_recipe", recipe="dense/base", recipe_args='{"num_epochs": 2, "init_lr": 0.003}'
-        )
+        fetch_recipe(root / "dense_recipe", recipe="dense/base", recipe_args='{"num_epochs": 2, "init_lr": 0.003}')
         write_model(root / "dense")
         write_model(root / "sparse", sparsity=0.5)
         train_teacher(root / "dense", root / "dataset", root / "dense_recipe", root / "teacher", **SETTINGS)

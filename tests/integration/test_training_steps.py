@@ -108,7 +108,12 @@ def test_the_teacher_step_can_take_a_fine_tuned_model_as_it_is(inputs, tmp_path)
 def test_evaluate_only_of_a_model_without_a_head_is_refused(inputs, tmp_path):
     with pytest.raises(ModelError, match=r"dense"):
         train_teacher(
-            inputs / "dense", inputs / "dataset", inputs / "dense_recipe", tmp_path / "o", evaluate_only=True, **SETTINGS
+            inputs / "dense",
+            inputs / "dataset",
+            inputs / "dense_recipe",
+            tmp_path / "o",
+            evaluate_only=True,
+            **SETTINGS,
         )
 
 
@@ -166,7 +171,9 @@ def test_prune_wants_a_recipe_that_makes_zeros(inputs, tmp_path):
 
 
 def test_sparse_transfer_of_a_dense_model_is_refused(inputs, tmp_path):
-    with pytest.raises(ModelError, match="model: none of the .* parameters that ConstantPruningModifier matches has a zero"):
+    with pytest.raises(
+        ModelError, match="model: none of the .* parameters that ConstantPruningModifier matches has a zero"
+    ):
         sparse_transfer(**arguments(inputs, model=inputs / "dense"), output=tmp_path / "out", **SETTINGS)
 
 

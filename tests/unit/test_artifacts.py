@@ -15,6 +15,7 @@ from sparse_core import __version__
 from sparse_core.artifacts import (
     CACHE_VARIABLE,
     cache_root,
+    exclusive,
     fingerprint,
     read_manifest,
     require_disk_space,
@@ -121,3 +122,27 @@ def test_cache_root_follows_the_variable_and_defaults_to_the_home(monkeypatch):
     monkeypatch.setenv(CACHE_VARIABLE, "")
     monkeypatch.setenv("HOME", os.sep + "home")
     assert cache_root() == Path("/home/.cache/sparse_core")
+
+
+def test_a_folder_is_held_by_one_process(tmp_path):
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom sparse_core.artifacts import exclusive\n"
+        "with exclusive(Path(sys.argv[1]), 'output_dir'):\n    print('held', flush=True)\n    sys.stdin.read()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout.readline() == "held\n"
+    with pytest.raises(OutputError, match=f"output_dir: {tmp_path} is in use by process {holder.pid}"):
+        with exclusive(tmp_path, "output_dir"):
+            pass
+    holder.communicate()
+    with exclusive(tmp_path, "output_dir"):
+        assert (tmp_path / ".lock").read_text() == str(os.getpid())
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written to"):
+        with exclusive(tmp_path / "file" / "out", "output_dir"):
+            pass

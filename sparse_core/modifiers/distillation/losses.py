@@ -11,7 +11,7 @@ IGNORE_INDEX = -100
 
 
 def kl_divergence(student_logits: Tensor, teacher_logits: Tensor, temperature: float, valid: Tensor | None) -> Tensor:
-    """Temperature squared times the mean of KL(teacher || student) over the valid positions (Hinton et al. 2015, sec. 2).
+    """T squared times the mean of KL(teacher || student) over the valid positions (Hinton et al. 2015, sec. 2).
 
     The factor keeps the gradient's scale independent of the temperature, so that hardness need not be retuned.
 

@@ -68,9 +68,9 @@ class ActiveConstantPruning(ActivePruning):
         self._settings = settings
         if settings.begins_at == 0 and all(bool(weight.all()) for weight in self._parameters.values()):
             raise ModelError(
-                f"model: none of the {len(self._parameters)} parameters that ConstantPruningModifier matches has a zero, so "
-                "nothing would be sparse; start from a sparse checkpoint, or prune this model first (the prune step, or "
-                "the sparsify pipeline)"
+                f"model: none of the {len(self._parameters)} parameters that ConstantPruningModifier matches has a "
+                "zero, so nothing would be sparse; start from a sparse checkpoint, or prune this model first (the prune step, "
+                "or the sparsify pipeline)"
             )
 
     def before_step(self, epoch: float) -> None:

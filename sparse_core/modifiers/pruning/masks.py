@@ -41,7 +41,9 @@ def _kth_smallest(flat: Tensor, k: int) -> Tensor:
 def keep_top_global(scores: Sequence[Tensor], sparsity: float) -> list[Tensor]:
     """Masks, one for each tensor of scores, from one threshold over all of them together; see `keep_top`."""
     joined = keep_top(torch.cat([score.detach().flatten().float() for score in scores]), sparsity)
-    return [part.view(score.shape) for part, score in zip(joined.split([s.numel() for s in scores]), scores, strict=True)]
+    return [
+        part.view(score.shape) for part, score in zip(joined.split([s.numel() for s in scores]), scores, strict=True)
+    ]
 
 
 class MaskedWeights:

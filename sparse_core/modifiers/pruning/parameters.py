@@ -24,7 +24,9 @@ def prunable_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
 
     kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
     return {
-        f"{name}.weight": module.weight for name, module in model.named_modules() if isinstance(module, kinds)
+        f"{name}.weight": module.get_parameter("weight")
+        for name, module in model.named_modules()
+        if isinstance(module, kinds)
     }
 
 

@@ -84,15 +84,13 @@ def test_a_head_of_another_size_is_made_new_for_training_and_said(tmp_path, capl
 
 def test_a_teacher_for_another_number_of_labels_is_refused(tmp_path):
     directory = make_model(tmp_path / "mnli", labels=["entailment", "neutral", "contradiction"])
-    expected = (
-        r"^teacher: .* has a head for 3 labels \(entailment, neutral, contradiction\), but the data has 2 \(0, 1\)"
-    )
+    expected = r"^model: .* has a head for 3 labels \(entailment, neutral, contradiction\), but the data has 2 \(0, 1\)"
     with pytest.raises(ModelError, match=expected):
         TASK.load_model(directory, BINARY, trained_head=True)
 
 
 def test_a_teacher_without_a_trained_head_is_refused(encoder):
-    with pytest.raises(ModelError, match=r"^teacher: .* has no trained head \(classifier.bias is missing\); fine-tune"):
+    with pytest.raises(ModelError, match=r"^model: .* has no trained head \(classifier.bias is missing\); fine-tune"):
         TASK.load_model(encoder, BINARY, trained_head=True)
 
 

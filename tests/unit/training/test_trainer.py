@@ -161,9 +161,7 @@ def test_the_first_distilled_loss_by_hand(make_trainer):
     model, teacher, rows = make_model(dropout=0.0), make_model(seed=7).eval(), make_rows(8)
     batch = {k: torch.tensor([v + [0] * (11 - len(v)) for v in rows[k]]) for k in ("input_ids", "attention_mask")}
     with torch.no_grad():
-        student_log, teacher_log = (
-            torch.log_softmax(m(**batch).logits / 2.0, dim=-1) for m in (model.eval(), teacher)
-        )
+        student_log, teacher_log = (torch.log_softmax(m(**batch).logits / 2.0, dim=-1) for m in (model.eval(), teacher))
         task = torch.nn.functional.cross_entropy(model(**batch).logits, torch.tensor(rows["labels"]))
     divergence = (teacher_log.exp() * (teacher_log - student_log)).sum(-1).mean()
     expected = 0.25 * task + 0.75 * 4.0 * divergence
@@ -173,9 +171,7 @@ def test_the_first_distilled_loss_by_hand(make_trainer):
 
 
 def test_eval_loss_is_the_task_loss_during_and_after_training(make_trainer):
-    trainer = make_trainer(
-        recipe=DISTILLED.format(1, 1.0), distill_teacher=make_model(seed=7), eval_strategy="epoch"
-    )
+    trainer = make_trainer(recipe=DISTILLED.format(1, 1.0), distill_teacher=make_model(seed=7), eval_strategy="epoch")
     trainer.train()
     during = next(e["eval_loss"] for e in trainer.state.log_history if "eval_loss" in e)
     plain = make_trainer("plain", model=trainer.model, trainer_class=transformers.Trainer)
@@ -204,7 +200,9 @@ def test_a_teacher_with_other_labels_is_refused(make_trainer):
 def test_an_output_key_that_the_teacher_lacks_is_refused(make_trainer):
     recipe = DISTILLED.format(1, 1.0) + "  distill_output_keys: [start_logits]\n"
     trainer = make_trainer(recipe=recipe, distill_teacher=make_model(seed=7))
-    with pytest.raises(ModelError, match="distill_output_keys: the teacher has no output 'start_logits'; it has.*logits"):
+    with pytest.raises(
+        ModelError, match="distill_output_keys: the teacher has no output 'start_logits'; it has.*logits"
+    ):
         trainer.train()
 
 

@@ -50,7 +50,9 @@ def test_constant_pruning_lets_go_after_its_end():
 
 
 def test_constant_pruning_of_a_dense_model_is_refused():
-    with pytest.raises(ModelError, match="model: none of the 1 parameters that ConstantPruningModifier matches has a zero"):
+    with pytest.raises(
+        ModelError, match="model: none of the 1 parameters that ConstantPruningModifier matches has a zero"
+    ):
         ConstantPruningModifier(params="__ALL__").activate(context(linear([1.0, 2.0])))
 
 

@@ -1,0 +1,67 @@
+"""How a pipeline component calls a step: errors as one line, metrics as finite numbers, the step's own time logged."""
+
+from __future__ import annotations
+
+import logging
+import math
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from sparse_core.artifacts import write_json
+from sparse_core.cli.logs import configure_logging
+from sparse_core.errors import process_boundary
+
+STEP_SECONDS = "step_seconds"
+"""Metric that holds the wall time of the step function, in seconds, imports of its libraries included."""
+
+logger = logging.getLogger(__name__)
+
+
+class MetricsArtifact(Protocol):
+    """What is used of a `kfp.dsl.Metrics` output; declared here because this library never imports kfp."""
+
+    path: str
+
+    def log_metric(self, metric: str, value: float) -> None:
+        """Adds one number to the metrics of the run."""
+
+
+def run_step(step: Callable[..., dict[str, Any]], metrics: MetricsArtifact, **arguments: Any) -> None:
+    """Runs `step` in this process and logs the finite numbers that it returns.
+
+    The metrics are also written to `metrics.path` as JSON: kfp.local takes a task whose outputs are not all on disk
+    for one that never ran, and would run it again each time.
+
+    Args:
+        step: a function of `sparse_core.steps`.
+        metrics: where the numbers go.
+        arguments: the step's arguments by name; an artifact stands for the path that it has.
+
+    Raises:
+        SystemExit: the step refused its input (code 1) or was interrupted (code 130); one line says why.
+    """
+    configure_logging(stream=sys.stdout)
+    with process_boundary():
+        started = time.perf_counter()
+        results = step(**{name: _as_path(value) for name, value in arguments.items()})
+        numbers = finite_numbers({**results, STEP_SECONDS: time.perf_counter() - started})
+        for name, number in numbers.items():
+            metrics.log_metric(name, number)
+        write_json(Path(metrics.path), numbers)
+        logger.info("%s: %.3f", STEP_SECONDS, numbers[STEP_SECONDS])
+
+
+def _as_path(value: Any) -> Any:
+    return Path(value.path) if hasattr(value, "path") else value
+
+
+def finite_numbers(results: dict[str, Any]) -> dict[str, float]:
+    """The entries of `results` that a KFP metric can hold: numbers, as Python floats, without NaN and infinities."""
+    return {
+        name: float(value)
+        for name, value in results.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    }

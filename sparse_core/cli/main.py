@@ -1,0 +1,95 @@
+"""The `sparse-core` command: any step alone, and `recipe` to list, show and check recipes.
+
+Nothing heavy is imported here, nor by the modules of the steps: torch and transformers load when a step runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from sparse_core import __version__
+from sparse_core.cli.logs import configure_logging
+from sparse_core.cli.parser import Parser, add_parameters, first_line
+from sparse_core.cli.recipe import add_recipe_commands
+from sparse_core.errors import process_boundary
+
+STEPS = (
+    "fetch_dataset",
+    "fetch_model",
+    "fetch_recipe",
+    "train_teacher",
+    "prune",
+    "sparse_transfer",
+    "qat_finalize",
+    "export_onnx",
+    "benchmark",
+)
+"""The steps in the order of a pipeline; each is the function of this name in the module of this name."""
+
+Step = Callable[..., dict[str, Any]]
+
+
+def load_step(name: str) -> Step:
+    """The step function called `name`."""
+    return getattr(importlib.import_module(f"sparse_core.steps.{name}"), name)
+
+
+def build_parser() -> Parser:
+    """The parser of the whole command line."""
+    parser = Parser(
+        prog="sparse-core",
+        description="Sparse, quantized Hugging Face encoders for CPUs: one step at a time.",
+        epilog="`sparse-core STEP --help` explains a step; `sparse-pipelines run CONFIG.yaml` runs them all.",
+    )
+    parser.add_argument("--version", action="version", version=f"sparse-core {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
+    for name in STEPS:
+        step = load_step(name)
+        command = commands.add_parser(name, help=first_line(step), description=first_line(step))
+        add_parameters(command, step)
+        command.add_argument("--json", action="store_true", help="print the results as JSON")
+        command.set_defaults(run=_run_step, parser=command)
+        _add_verbose(command)
+    add_recipe_commands(commands)
+    return parser
+
+
+def _add_verbose(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--verbose", action="store_true", help="log more, with times and logger names")
+
+
+def _run_step(options: argparse.Namespace) -> None:
+    given = vars(options)
+    reserved = ("command", "run", "parser", "json", "verbose")
+    results = load_step(options.command)(**{name: value for name, value in given.items() if name not in reserved})
+    print(json.dumps(results, indent=2) if options.json else aligned(results))
+
+
+def aligned(results: dict[str, Any]) -> str:
+    """The results as lines of name and value, the values below one another; floats with six significant digits."""
+    width = max((len(name) for name in results), default=0)
+    texts = {name: f"{value:.6g}" if isinstance(value, float) else str(value) for name, value in results.items()}
+    return "\n".join(f"{name:<{width}}  {text}" for name, text in texts.items())
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one command line; the exit code is 0, or the process ends as `process_boundary` says."""
+    with process_boundary():
+        options = build_parser().parse(sys.argv[1:] if argv is None else argv)
+        configure_logging(getattr(options, "verbose", False))
+        try:
+            options.run(options)
+            sys.stdout.flush()
+        except BrokenPipeError:  # the reader, `head` say, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import inspect
+import json
+import logging
+import subprocess
+import sys
+import time
+
+import pytest
+
+from sparse_core.cli import main as cli
+from sparse_core.cli.logs import configure_logging
+from sparse_core.cli.parser import parameter_descriptions
+
+HEAVY = ("torch", "transformers", "datasets", "onnx", "onnxruntime", "matplotlib", "kfp", "numpy")
+
+
+@pytest.fixture(autouse=True)
+def root_logger():
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = before
+
+
+@pytest.mark.parametrize("name", cli.STEPS)
+def test_every_step_has_a_command_that_explains_each_parameter(name, capsys):
+    step = cli.load_step(name)
+    with pytest.raises(SystemExit) as exit_info:
+        cli.main([name, "--help"])
+    assert exit_info.value.code == 0
+    text = capsys.readouterr().out
+    for parameter in inspect.signature(step).parameters:
+        assert "--" + parameter.replace("_", "-") in text
+        assert parameter_descriptions(step)[parameter], f"{name}: {parameter} has no description"
+
+
+def test_help_imports_nothing_heavy_and_answers_at_once():
+    code = (
+        "import sys\nfrom sparse_core.cli.main import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        f"print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
+    )
+    started = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    seconds = time.perf_counter() - started
+    assert done.stderr.strip() == "[]"
+    assert "train_teacher" in done.stdout
+    assert seconds < 2, "0.1 s on an idle machine; the bound allows for a busy one"
+
+
+def test_a_step_runs_and_prints_its_results(tmp_path, capsys):
+    code = cli.main(["fetch_recipe", "--recipe", "dense/base", "--output", str(tmp_path / "out"), "--json"])
+    assert code == 0
+    assert json.loads(capsys.readouterr().out)["num_epochs"] == 8
+    assert (tmp_path / "out" / "recipe.yaml").is_file()
+
+
+def test_results_are_aligned():
+    assert cli.aligned({"a": 1, "accuracy": 0.123456789, "name": "x"}) == (
+        "a         1\naccuracy  0.123457\nname      x"
+    )
+    assert cli.aligned({}) == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["fetch_recipe", "--recipe", "dense/bas", "--output", "o"], "did you mean 'dense/base'"),
+        (["fetch_recipe", "--recipes", "x", "--output", "o"], "--recipe"),
+        (["bench"], "invalid choice: 'bench'"),
+        ([], "required: COMMAND"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_1(words, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as exit_info:
+        cli.main(words)
+    assert exit_info.value.code == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
+    assert message in error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_is_exit_code_130(monkeypatch):
+    def interrupted(name):
+        def step(**arguments):
+            raise KeyboardInterrupt
+
+        return step
+
+    parser = cli.build_parser()
+    monkeypatch.setattr(cli, "build_parser", lambda: parser)
+    monkeypatch.setattr(cli, "load_step", interrupted)
+    with pytest.raises(SystemExit) as exit_info:
+        cli.main(["fetch_recipe", "--recipe", "dense/base", "--output", "o"])
+    assert exit_info.value.code == 130
+
+
+def test_logs_are_bare_messages_with_the_level_where_it_matters(capsys):
+    configure_logging()
+    logging.getLogger("sparse_core.training").info("epoch 1")
+    logging.getLogger("sparse_core.training").debug("hidden")
+    logging.getLogger("transformers").info("hidden too")
+    logging.getLogger("transformers").warning("heard")
+    assert capsys.readouterr().err == "epoch 1\nwarning: heard\n"
+
+
+def test_verbose_logs_have_names(capsys):
+    configure_logging(verbose=True)
+    logging.getLogger("sparse_core.training").debug("detail")
+    assert "DEBUG sparse_core.training: detail" in capsys.readouterr().err
