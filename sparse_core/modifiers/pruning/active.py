@@ -69,8 +69,8 @@ class ActiveConstantPruning(ActivePruning):
         if settings.begins_at == 0 and all(bool(weight.all()) for weight in self._parameters.values()):
             raise ModelError(
                 f"model: none of the {len(self._parameters)} parameters that ConstantPruningModifier matches has a "
-                "zero, so nothing would be sparse; start from a sparse checkpoint, or prune this model first (the prune step, "
-                "or the sparsify pipeline)"
+                "zero, so nothing would be sparse; start from a sparse checkpoint, or prune this model first (with the "
+                "step prune or the pipeline sparsify)"
             )
 
     def before_step(self, epoch: float) -> None:
