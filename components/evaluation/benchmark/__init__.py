@@ -1,0 +1,5 @@
+"""The component `benchmark`."""
+
+from sparse_pipelines.components.evaluation.benchmark.component import benchmark
+
+__all__ = ["benchmark"]

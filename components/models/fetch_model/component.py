@@ -1,0 +1,45 @@
+"""The KFP component `fetch_model`: a thin call of `sparse_core.steps.fetch_model`.
+
+No `from __future__ import annotations` here: KFP reads the annotations as objects.
+"""
+
+from kfp import dsl
+
+from sparse_pipelines.components.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def fetch_model(
+    fetched_model: dsl.Output[dsl.Model],
+    metrics: dsl.Output[dsl.Metrics],
+    model: str,
+    revision: str = "",
+    content_hash: str = "",
+) -> None:
+    """Copies config, safetensors weights and tokenizer of a model after checking that all are there.
+
+    Args:
+        fetched_model: the model and its tokenizer as a Hugging Face directory.
+        metrics: the numbers that the step returns, and step_seconds.
+        model: a local directory, or a hub id such as google-bert/bert-base-uncased. HF_TOKEN and HF_HUB_OFFLINE are
+            honoured.
+        revision: branch, tag or commit on the hub; empty: the default branch.
+        content_hash: fingerprint of the local directory when it was submitted; empty: not checked.
+    """
+    from sparse_core.cli.component import run_step
+    from sparse_core.steps.fetch_model import fetch_model as step
+
+    run_step(
+        step,
+        metrics,
+        output=fetched_model,
+        model=model,
+        revision=revision,
+        content_hash=content_hash,
+    )
+
+
+if __name__ == "__main__":
+    from kfp.compiler import Compiler
+
+    Compiler().compile(fetch_model, package_path=__file__.replace(".py", ".yaml"))

@@ -1,0 +1,65 @@
+"""The KFP component `train_teacher`: a thin call of `sparse_core.steps.train_teacher`.
+
+No `from __future__ import annotations` here: KFP reads the annotations as objects.
+"""
+
+from kfp import dsl
+
+from sparse_pipelines.components.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def train_teacher(
+    model: dsl.Input[dsl.Model],
+    dataset: dsl.Input[dsl.Dataset],
+    recipe: dsl.Input[dsl.Artifact],
+    teacher: dsl.Output[dsl.Model],
+    metrics: dsl.Output[dsl.Metrics],
+    evaluate_only: bool = False,
+    max_seq_length: int = 128,
+    per_device_train_batch_size: int = 32,
+    per_device_eval_batch_size: int = 64,
+    gradient_accumulation_steps: int = 1,
+    seed: int = 42,
+    training_arguments: str = "",
+) -> None:
+    """Fine-tunes a dense model by a recipe, or takes an already fine-tuned one as it is.
+
+    Args:
+        model: Hugging Face directory of the dense model.
+        dataset: Dataset artifact of fetch_dataset.
+        recipe: Recipe artifact, normally of the built-in dense/base.
+        teacher: the trained model with its log and metrics.
+        metrics: the numbers that the step returns, and step_seconds.
+        evaluate_only: the model is already fine-tuned on these labels; only evaluate it.
+        max_seq_length: tokens of a row beyond which the rest is cut off.
+        per_device_train_batch_size: rows in one training batch.
+        per_device_eval_batch_size: rows in one evaluation batch.
+        gradient_accumulation_steps: batches in one optimizer step.
+        seed: of the new head, dropout and the order of the rows.
+        training_arguments: further Hugging Face TrainingArguments, as a JSON object.
+    """
+    from sparse_core.cli.component import run_step
+    from sparse_core.steps.train_teacher import train_teacher as step
+
+    run_step(
+        step,
+        metrics,
+        model=model,
+        dataset=dataset,
+        recipe=recipe,
+        output=teacher,
+        evaluate_only=evaluate_only,
+        max_seq_length=max_seq_length,
+        per_device_train_batch_size=per_device_train_batch_size,
+        per_device_eval_batch_size=per_device_eval_batch_size,
+        gradient_accumulation_steps=gradient_accumulation_steps,
+        seed=seed,
+        training_arguments=training_arguments,
+    )
+
+
+if __name__ == "__main__":
+    from kfp.compiler import Compiler
+
+    Compiler().compile(train_teacher, package_path=__file__.replace(".py", ".yaml"))

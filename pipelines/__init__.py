@@ -1,0 +1,1 @@
+"""Kubeflow pipelines over the components, and the command that runs them on this machine."""

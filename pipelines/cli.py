@@ -1,0 +1,87 @@
+"""The `sparse-pipelines` command: run a pipeline on this machine, compile one for a cluster, or see the demo."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from sparse_core import __version__
+from sparse_core.cli.logs import configure_logging
+from sparse_core.cli.parser import Parser
+from sparse_core.errors import OutputError, process_boundary
+
+PIPELINES = ("sparse_transfer", "sparsify")
+
+
+def build_parser() -> Parser:
+    """The parser of the whole command line."""
+    parser = Parser(
+        prog="sparse-pipelines",
+        description="From a recipe to a benchmarked, sparse, int8 ONNX model: on this machine, or compiled for KFP.",
+    )
+    parser.add_argument("--version", action="version", version=f"sparse-pipelines {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
+
+    run = commands.add_parser("run", help="Run the pipeline that a config file describes; steps already done are kept.")
+    run.add_argument("config", type=Path, metavar="CONFIG.yaml", help="see examples/sst2.yaml for every setting")
+    run.add_argument("--output-dir", type=Path, metavar="DIR", help="instead of the config's output_dir")
+    run.set_defaults(run=_run, parser=run)
+
+    compiling = commands.add_parser("compile", help="Write a pipeline as KFP IR YAML, to be submitted to a cluster.")
+    compiling.add_argument("pipeline", choices=PIPELINES)
+    compiling.add_argument("--output", type=Path, required=True, metavar="FILE.yaml", help="file to write")
+    compiling.set_defaults(run=_compile, parser=compiling)
+
+    demo = commands.add_parser("demo", help="Make a small data set and model and run the whole pipeline on them.")
+    demo.add_argument("--output-dir", type=Path, default=Path("demo"), metavar="DIR", help="default: demo")
+    demo.set_defaults(run=_demo, parser=demo)
+    return parser
+
+
+def _run(options: argparse.Namespace) -> None:
+    from .config import load_config
+
+    config = load_config(options.config)
+    if options.output_dir is not None:
+        config = config.model_copy(update={"output_dir": str(options.output_dir.absolute())})
+    from .summary import run_and_report
+
+    run_and_report(config)
+
+
+def _compile(options: argparse.Namespace) -> None:
+    from .runner import load_pipeline
+
+    pipeline = load_pipeline(options.pipeline)
+    if options.output.suffix not in (".yaml", ".yml"):
+        raise OutputError(f"--output: expected a name that ends in .yaml, got {options.output}")
+    from kfp.compiler import Compiler
+
+    try:
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+        Compiler().compile(pipeline, package_path=str(options.output))
+    except OSError as error:
+        raise OutputError(f"--output: {options.output} cannot be written: {error.strerror}") from None
+    print(f"{options.output}: pipeline {options.pipeline}")
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from .config import load_config
+    from .demo import write_demo
+    from .summary import run_and_report
+
+    run_and_report(load_config(write_demo(options.output_dir)))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one command line; the exit code is 0, or the process ends as `process_boundary` says."""
+    with process_boundary():
+        options = build_parser().parse(sys.argv[1:] if argv is None else argv)
+        configure_logging()
+        options.run(options)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

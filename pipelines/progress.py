@@ -1,0 +1,143 @@
+"""A readable picture of a local run, made from the lines that kfp.local prints and logs.
+
+kfp.local has no events to subscribe to, so its lines are read; a line of an unknown form is kept in the log file and
+shown nowhere, which is why a change of KFP's wording can cost a progress line, but never a result.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from dataclasses import dataclass
+from typing import TextIO
+
+_COLOURS = re.compile(r"\x1b\[\d*m")
+_STARTED = re.compile(r" - INFO - Executing task '(?P<task>[^']+)'$")
+_FINISHED = re.compile(r" - (?:INFO|ERROR) - Task '(?P<task>[^']+)' finished with status (?P<status>[A-Z]+)$")
+_CACHED = re.compile(r"^Task (?P<task>\S+) cache hit ")
+_EXECUTOR = re.compile(r"^\[KFP Executor ")
+_STEP_SECONDS = re.compile(r"^step_seconds: (?P<seconds>\d+\.\d+)$")
+_PASSING = re.compile(r", about .* left$")  # a terminal shows such a line until the next one comes
+_ERROR = "error: "
+_HEADER, _PASSING_LINE = "header", "passing"
+_STREAM_INDENT = "    "  # kfp.local prints what a task writes behind four spaces
+
+
+@dataclass(frozen=True)
+class TaskRecord:
+    """What became of one task."""
+
+    task: str
+    status: str
+    """done, cached or failed."""
+    wall_seconds: float
+    """From the start of the task's process to its end; 0 for a cached task."""
+    step_seconds: float
+    """Time inside the step function; 0 when it did not finish."""
+
+
+class Progress:
+    """Takes the place of stdout while a pipeline runs: shows tasks and their lines on `screen`, keeps all in `log`."""
+
+    encoding = "utf-8"
+
+    def __init__(self, labels: dict[str, str], screen: TextIO, log: TextIO) -> None:
+        """Starts before the first task.
+
+        Args:
+            labels: KFP's name of each task to the name shown; its length is the number of tasks.
+            screen: for the reader.
+            log: for whoever looks for a defect: every line as it came.
+        """
+        self.records: list[TaskRecord] = []
+        self.error = ""
+        """The sentence with which a step refused its input; empty when there was none."""
+        self._labels, self._screen, self._log = labels, screen, log
+        self._pending = ""
+        self._task = ""
+        self._started = 0.0
+        self._step_seconds = 0.0
+        self._open_line = ""
+        self._in_executor_input = False
+
+    def write(self, text: str) -> int:
+        """Takes text as a stream does; acts on every whole line."""
+        *lines, self._pending = (self._pending + text).split("\n")
+        for line in lines:
+            self.line(line)
+        return len(text)
+
+    def flush(self) -> None:
+        """Brings what is shown so far to the reader."""
+        self._screen.flush()
+
+    def isatty(self) -> bool:
+        """False: what a step writes here is parsed, so it should not draw."""
+        return False
+
+    def line(self, raw: str) -> None:
+        """Shows, or leaves out, one line of KFP's or of a step."""
+        self._log.write(raw + "\n")
+        line = _COLOURS.sub("", raw).rstrip()
+        if started := _STARTED.search(line):
+            self._start(started["task"])
+        elif finished := _FINISHED.search(line):
+            self._finish(finished["task"], "done" if finished["status"] == "SUCCESS" else "failed")
+        elif self._task:
+            self._step_line(line.removeprefix(_STREAM_INDENT))
+
+    def cached(self, task: str) -> None:
+        """Shows a task that need not run."""
+        self._start(task)
+        self._finish(task, "cached")
+
+    def _start(self, task: str) -> None:
+        self._task, self._started, self._step_seconds = task, time.perf_counter(), 0.0
+        number = f"[{len(self.records) + 1}/{len(self._labels)}]"
+        self._show(f"{number} {self._labels.get(task, task)} ...", then=_HEADER)
+
+    def _finish(self, task: str, status: str) -> None:
+        wall = 0.0 if status == "cached" else time.perf_counter() - self._started
+        self.records.append(TaskRecord(task, status, wall, self._step_seconds))
+        text = {"done": f"done in {wall:.1f} s", "cached": "cached", "failed": "FAILED"}[status]
+        if self._open_line == _HEADER:
+            self._open_line = ""
+            self._show(f" {text}")
+        else:
+            self._show(f"      {self._labels.get(task, task)} {text}")
+        self._task = ""
+
+    def _step_line(self, line: str) -> None:
+        if self._in_executor_input:
+            self._in_executor_input = line != "}"
+        elif _EXECUTOR.match(line):
+            self._in_executor_input = line.endswith("Got executor_input:")
+        elif seconds := _STEP_SECONDS.match(line):
+            self._step_seconds = float(seconds["seconds"])
+        elif line.startswith(_ERROR):
+            self.error = line.removeprefix(_ERROR)
+        elif line and " - INFO - Streamed logs:" not in line:
+            passing = _PASSING.search(line) and self._screen.isatty()
+            self._show(f"      {line}", then=_PASSING_LINE if passing else "")
+
+    def _show(self, text: str, then: str = "") -> None:
+        """Writes a line; `then` says what it is when it is left open for something to follow."""
+        before = {"": "", _HEADER: "\n", _PASSING_LINE: "\r\x1b[K"}[self._open_line]
+        self._screen.write(before + text + ("" if then else "\n"))
+        self._screen.flush()
+        self._open_line = then
+
+
+class ProgressHandler(logging.Handler):
+    """Tells a Progress of cached tasks; KFP says that by the root logger and not on stdout."""
+
+    def __init__(self, progress: Progress) -> None:
+        """Reports to `progress`."""
+        super().__init__(logging.INFO)
+        self._progress = progress
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Looks at one record."""
+        if cached := _CACHED.match(record.getMessage()):
+            self._progress.cached(cached["task"])
