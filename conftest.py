@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sparse_core.cli.logs import LIBRARY_LOGGERS
 from sparse_core.cli.parser import first_line, parameter_descriptions
 
 os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", TOKENIZERS_PARALLELISM="false")
@@ -21,6 +23,17 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     cache = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("SPARSE_CORE_CACHE", str(cache))
     return cache
+
+
+@pytest.fixture(autouse=True)
+def own_logging() -> Iterator[None]:
+    """Puts the loggers back as they were: the command lines configure them for the whole process."""
+    loggers = [logging.getLogger(name) for name in (None, *LIBRARY_LOGGERS)]
+    before = [(logger, logger.level, logger.handlers[:]) for logger in loggers]
+    yield
+    for logger, level, handlers in before:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
 
 
 def _artifacts(items: dict[str, Any]) -> dict[str, str]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 import logging
 from pathlib import Path
@@ -31,6 +32,7 @@ def root_logger():
     before = root.handlers[:], root.level
     yield
     root.handlers[:], root.level = before
+    gc.unfreeze()  # run_step ends a process; here it goes on
 
 
 def test_artifacts_arrive_as_paths_and_settings_as_they_are(metrics):
@@ -80,6 +82,11 @@ def test_a_defect_keeps_its_traceback(metrics):
 
     with pytest.raises(ZeroDivisionError):
         run_step(step, metrics)
+
+
+def test_the_end_of_the_process_collects_nothing(metrics):
+    run_step(dict, metrics)
+    assert gc.get_freeze_count() > 0
 
 
 def test_infinities_and_booleans_are_no_metrics():

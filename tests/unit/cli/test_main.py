@@ -103,8 +103,8 @@ def test_logs_are_bare_messages_with_the_level_where_it_matters(capsys):
     configure_logging()
     logging.getLogger("sparse_core.training").info("epoch 1")
     logging.getLogger("sparse_core.training").debug("hidden")
-    logging.getLogger("transformers").info("hidden too")
-    logging.getLogger("transformers").warning("heard")
+    logging.getLogger("another_library").info("hidden too")
+    logging.getLogger("another_library").warning("heard")
     assert capsys.readouterr().err == "epoch 1\nwarning: heard\n"
 
 
