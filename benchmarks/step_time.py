@@ -30,6 +30,8 @@ GRADUAL = EPOCHS + (
     "- !MagnitudePruningModifier\n  init_sparsity: 0.0\n  final_sparsity: 0.8\n  start_epoch: 0.0\n  end_epoch: 2.0\n"
     "  update_frequency: 0.05\n  params: __ALL_PRUNABLE__\n"
 )
+SAME_BATCHES = {"train_sampling_strategy": "sequential"}
+"""For the comparison with Hugging Face's Trainer, whose length grouping makes other batches than ours."""
 DISTILLED = EPOCHS + "- !DistillationModifier\n  hardness: 1.0\n  temperature: 2.0\n"
 
 
@@ -107,7 +109,13 @@ def main() -> None:
         def trainer(
             recipe: str | None, *, zeros: float = 0.0, plain: bool = False, **arguments
         ) -> transformers.Trainer:
-            values = {"max_steps": options.steps, "per_device_train_batch_size": 32, "save_strategy": "no", **arguments}
+            values = {
+                "max_steps": options.steps,
+                "per_device_train_batch_size": 32,
+                "save_strategy": "no",
+                "dataloader_pin_memory": False,
+                **arguments,
+            }
             settings = TrainingArguments(output_dir=folder, disable_tqdm=True, **values)
             common = {"args": settings, "train_dataset": rows, "data_collator": collator, "processing_class": tokenizer}
             if plain:
@@ -120,9 +128,9 @@ def main() -> None:
             "threads": torch.get_num_threads(),
             "pruning": compare(
                 {
-                    "plain": lambda: trainer(None, plain=True, zeros=0.8),
-                    "constant": lambda: trainer(CONSTANT, zeros=0.8),
-                    "gradual": lambda: trainer(GRADUAL),
+                    "plain": lambda: trainer(None, plain=True, zeros=0.8, **SAME_BATCHES),
+                    "constant": lambda: trainer(CONSTANT, zeros=0.8, **SAME_BATCHES),
+                    "gradual": lambda: trainer(GRADUAL, **SAME_BATCHES),
                 },
                 options.rounds,
             ),
