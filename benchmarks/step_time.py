@@ -96,6 +96,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--epoch-rows", type=int, default=1600, help="rows of the epoch in the padding comparison")
+    parser.add_argument("--only", choices=("pruning", "distillation", "padding"), help="one of the comparisons")
     options = parser.parse_args()
     transformers.logging.set_verbosity_error()
     tokenizer = transformers.AutoTokenizer.from_pretrained(options.tokenizer)
@@ -107,7 +108,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
 
         def trainer(
-            recipe: str | None, *, zeros: float = 0.0, plain: bool = False, **arguments
+            recipe: str | None, *, zeros: float = 0.0, plain: bool = False, collate=collator, **arguments
         ) -> transformers.Trainer:
             values = {
                 "max_steps": options.steps,
@@ -117,38 +118,43 @@ def main() -> None:
                 **arguments,
             }
             settings = TrainingArguments(output_dir=folder, disable_tqdm=True, **values)
-            common = {"args": settings, "train_dataset": rows, "data_collator": collator, "processing_class": tokenizer}
+            common = {"args": settings, "train_dataset": rows, "data_collator": collate, "processing_class": tokenizer}
             if plain:
                 return transformers.Trainer(model=make_model(zeros=zeros), **common)
             return Trainer(model=make_model(zeros=zeros), recipe=recipe, distill_teacher=teacher, **common)
 
+        def pruning() -> dict[str, float]:
+            variants = {
+                "plain": lambda: trainer(None, plain=True, zeros=0.8, **SAME_BATCHES),
+                "constant": lambda: trainer(CONSTANT, zeros=0.8, **SAME_BATCHES),
+                "gradual": lambda: trainer(GRADUAL, **SAME_BATCHES),
+            }
+            return compare(variants, options.rounds)
+
+        def distillation() -> dict[str, float]:
+            trainer(DISTILLED, max_steps=1).train()  # the first epoch's part: the teacher's outputs go to disk
+            variants = {"undistilled": lambda: trainer(EPOCHS), "distilled": lambda: trainer(DISTILLED)}
+            return compare(variants, options.rounds)
+
+        def padding() -> dict[str, float]:
+            nonlocal rows
+            rows = rows.select(range(options.epoch_rows))
+            padded = transformers.DataCollatorWithPadding(tokenizer, padding="max_length", max_length=128)
+            seconds = {}
+            for name, collate in (("padded_to_128", padded), ("padded_to_longest", collator)):
+                run = trainer(None, plain=name == "padded_to_128", collate=collate, max_steps=-1, num_train_epochs=1)
+                start = time.perf_counter()
+                run.train()
+                seconds[f"{name}_epoch_seconds"] = time.perf_counter() - start
+            ratio = seconds["padded_to_longest_epoch_seconds"] / seconds["padded_to_128_epoch_seconds"]
+            return {**seconds, "ratio": ratio}
+
         teacher = make_model()
-        trainer(DISTILLED, max_steps=1).train()  # the first epoch's part: the teacher's outputs go to disk
-        results = {
-            "threads": torch.get_num_threads(),
-            "pruning": compare(
-                {
-                    "plain": lambda: trainer(None, plain=True, zeros=0.8, **SAME_BATCHES),
-                    "constant": lambda: trainer(CONSTANT, zeros=0.8, **SAME_BATCHES),
-                    "gradual": lambda: trainer(GRADUAL, **SAME_BATCHES),
-                },
-                options.rounds,
-            ),
-            "distillation": compare(
-                {"undistilled": lambda: trainer(EPOCHS), "distilled": lambda: trainer(DISTILLED)}, options.rounds
-            ),
-        }
-        epoch = {}
-        rows = rows.select(range(options.epoch_rows))
-        padded = transformers.DataCollatorWithPadding(tokenizer, padding="max_length", max_length=128)
-        for name, collate in (("padded_to_128", padded), ("padded_to_longest", collator)):
-            collator = collate
-            run = trainer(None, plain=name == "padded_to_128", max_steps=-1, num_train_epochs=1)
-            start = time.perf_counter()
-            run.train()
-            epoch[f"{name}_epoch_seconds"] = time.perf_counter() - start
-        epoch["ratio"] = epoch["padded_to_longest_epoch_seconds"] / epoch["padded_to_128_epoch_seconds"]
-        results["padding"] = epoch
+        comparisons = {"pruning": pruning, "distillation": distillation, "padding": padding}
+        results: dict[str, object] = {"threads": torch.get_num_threads()}
+        for name, comparison in comparisons.items():
+            if options.only in (None, name):
+                results[name] = comparison()
     print(json.dumps(results, indent=2))  # noqa: T201
 
 
