@@ -77,8 +77,9 @@ def median_step_seconds(trainer: transformers.Trainer, num_warmup_steps: int = 3
 def compare(variants: dict[str, Callable[[], transformers.Trainer]], rounds: int) -> dict[str, float]:
     """Median over the rounds of each variant's median step seconds, and of its ratio to the first variant."""
     seconds: dict[str, list[float]] = {name: [] for name in variants}
-    for _ in range(rounds):
-        for name, make in variants.items():
+    for round_number in range(rounds):
+        # every other round runs backwards: what comes later in a round is a few percent slower whatever it is
+        for name, make in list(variants.items())[:: -1 if round_number % 2 else 1]:
             seconds[name].append(median_step_seconds(make()))
     first = next(iter(variants))
     result = {f"{name}_step_seconds": statistics.median(values) for name, values in seconds.items()}
