@@ -1,17 +1,25 @@
 """The tasks: how rows are loaded, tokenized, batched and scored. Importing this imports no torch."""
 
-from sparse_core.tasks.base import Task
-from sparse_core.tasks.registry import TASKS, get_task
+from sparse_core.tasks.base import Task, TaskOptions
+from sparse_core.tasks.data import read_examples
+from sparse_core.tasks.registry import TASKS, get_task, parse_task_args, task_of
+from sparse_core.tasks.rows import ColumnChoice, MissingValueError, RowReader
 from sparse_core.tasks.schema import DatasetSchema, read_schema
-from sparse_core.tasks.tokenizers import load_tokenizer, require_same_tokenizer, same_tokenizer
+from sparse_core.tasks.tokenizers import load_tokenizer, same_tokenizer
 
 __all__ = [
     "TASKS",
+    "ColumnChoice",
     "DatasetSchema",
+    "MissingValueError",
+    "RowReader",
     "Task",
+    "TaskOptions",
     "get_task",
     "load_tokenizer",
+    "parse_task_args",
+    "read_examples",
     "read_schema",
-    "require_same_tokenizer",
     "same_tokenizer",
+    "task_of",
 ]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from sparse_core.errors import ConfigError, did_you_mean
+from sparse_core.tasks.rows import ColumnChoice, RowReader
 from sparse_core.tasks.schema import DatasetSchema
 from sparse_core.tasks.tokenizers import load_tokenizer
 
@@ -16,22 +20,82 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+    from sparse_core.sources.rows import RowSource
+
 Collator = Callable[[list[dict[str, Any]]], "dict[str, Tensor]"]
 
 
+class TaskOptions(BaseModel):
+    """Options of a task: what `task_args` may hold. Each field has a description, from which the docs are made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
 class Task(ABC):
-    """One kind of prediction. Stateless: everything comes from the arguments."""
+    """One kind of prediction, with its options. Frozen: everything else comes from the arguments.
+
+    A prediction is whatever the task needs of one row's outputs to score it and to compare it with another engine's:
+    small, so that those of a whole split fit into memory.
+    """
 
     name: ClassVar[str]
     """What users write, and what `dataset.json` holds."""
-    primary_metric: ClassVar[str]
-    """The metric of `compute_metrics` by which models are compared; higher is better."""
+    options_class: ClassVar[type[TaskOptions]]
+    output_names: ClassVar[tuple[str, ...]] = ("logits",)
+    """Model outputs that predictions are made from and that distillation matches, in the order of the model's."""
+    label_columns: ClassVar[tuple[str, ...]] = ("labels",)
+    """Entries of a batch that only the loss reads."""
+    cuts_rows: bool = True
+    """Whether tokens of a row beyond `max_seq_length` are lost; False where they go into further rows."""
+    joins_rows: bool = False
+    """Whether `tokenize` puts rows together, so that its result depends on how the split is cut into batches."""
+    options: Any
+    """An `options_class`; subclasses annotate it with theirs."""
+
+    def __init__(self, task_args: Mapping[str, Any] | None = None) -> None:
+        """Takes the options.
+
+        Raises:
+            ConfigError: an option is unknown or out of range.
+        """
+        values = dict(task_args or {})
+        for name in values:
+            if name not in self.options_class.model_fields:
+                accepted = list(self.options_class.model_fields)
+                raise ConfigError(
+                    f"task_args: {self.name} has no option '{name}'; accepted are {', '.join(accepted) or 'none'}"
+                    f"{did_you_mean(name, accepted)}"
+                )
+        try:
+            self.options = self.options_class(**values)
+        except ValidationError as error:
+            mistake = error.errors(include_url=False)[0]
+            where = ".".join(map(str, mistake["loc"])) or self.name
+            expected = mistake["msg"][:1].lower() + mistake["msg"][1:]
+            raise ConfigError(f"task_args: {where}: {expected}, got {mistake['input']!r}") from None
+
+    @property
+    @abstractmethod
+    def primary_metric(self) -> str:
+        """The metric of `score` by which models are compared; higher is better."""
+
+    # --- rows -------------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def row_reader(self, train: RowSource, choice: ColumnChoice) -> RowReader:
+        """What reads the rows of all splits, from the first rows of the training split and the user's choice.
+
+        Raises:
+            DataError: a column is missing, or the choice is ambiguous.
+        """
+
+    # --- model ------------------------------------------------------------------------------------------------------
 
     @abstractmethod
     def load_model(
         self, directory: Path, schema: DatasetSchema, *, trained_head: bool = False, setting: str = "model"
     ) -> PreTrainedModel:
-        """The model of a directory with a head for the labels of `schema`, float32, in eval mode.
+        """The model of a directory with the head of this task, float32, in eval mode.
 
         Args:
             directory: Hugging Face directory.
@@ -45,20 +109,6 @@ class Task(ABC):
             ModelError: files are missing or damaged, or the head does not fit.
         """
 
-    @abstractmethod
-    def tokenize(
-        self, rows: dict[str, list], tokenizer: PreTrainedTokenizerFast, max_seq_length: int
-    ) -> dict[str, list]:
-        """Token ids and labels of a batch of rows, cut at `max_seq_length` tokens and not padded."""
-
-    @abstractmethod
-    def collator(self, tokenizer: PreTrainedTokenizerFast) -> Collator:
-        """A function from rows to a batch of tensors, padded to its longest row; drops the column `length`."""
-
-    @abstractmethod
-    def compute_metrics(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-        """Scores between 0 and 1 by name; `primary_metric` is among them."""
-
     def load_tokenizer(self, directory: Path) -> PreTrainedTokenizerFast:
         """The tokenizer of a model directory.
 
@@ -67,17 +117,48 @@ class Task(ABC):
         """
         return load_tokenizer(directory)
 
+    # --- tokens -----------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def tokenize(
+        self, rows: dict[str, list], numbers: Sequence[int], tokenizer: PreTrainedTokenizerFast, max_seq_length: int
+    ) -> dict[str, list]:
+        """Token ids and labels of a batch of rows, cut at `max_seq_length` tokens and not padded.
+
+        Args:
+            rows: the columns of `RowReader.arrow_schema`.
+            numbers: index of each row in its split, for tasks that make several tokenized rows of one.
+            tokenizer: of the model that will read them.
+            max_seq_length: most tokens in a row.
+        """
+
+    @abstractmethod
+    def collator(
+        self, tokenizer: PreTrainedTokenizerFast, *, training: bool = False, pad_to: int | None = None
+    ) -> Collator:
+        """A function from tokenized rows to a batch of tensors.
+
+        A batch has what the model and the loss take; other columns are dropped. Without `training` a row gives the
+        same inputs every time.
+
+        Args:
+            tokenizer: pads the inputs.
+            training: the batch is for training.
+            pad_to: tokens to pad every batch to; None: those of its longest row.
+        """
+
     def load_split(self, dataset: Path, split: str, tokenizer: PreTrainedTokenizerFast, max_seq_length: int) -> Dataset:
         """The tokenized rows of a split, from the cache where they are there.
 
         Args:
             dataset: Dataset artifact.
-            split: "train", "validation" or "test".
+            split: "train", "validation" or "test", or another that `dataset.json` names.
             tokenizer: of the model that will read the rows.
             max_seq_length: tokens of a row beyond which the rest is cut off.
 
         Returns:
-            Columns `input_ids`, `attention_mask`, the tokenizer's further inputs, `labels` and `length` (tokens).
+            Columns `input_ids`, `attention_mask`, the tokenizer's further inputs, the label columns, what the task
+            adds, and `length` (tokens).
 
         Raises:
             DataError: the data has no such split.
@@ -86,3 +167,28 @@ class Task(ABC):
         from sparse_core.tasks.data import load_tokenized
 
         return load_tokenized(self, dataset, split, tokenizer, max_seq_length)
+
+    # --- scores -----------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def predictions(self, outputs: Mapping[str, np.ndarray], rows: Mapping[str, list]) -> list[Any]:
+        """What the outputs of a batch say, one entry for each row.
+
+        Args:
+            outputs: `output_names` -> float32 (batch, ...), padded as the batch was.
+            rows: the columns of the same tokenized rows, unpadded.
+        """
+
+    @abstractmethod
+    def score(self, predictions: Sequence[Any], rows: Dataset, examples: Dataset) -> dict[str, float]:
+        """Metrics by name, `primary_metric` among them, as Python floats.
+
+        Args:
+            predictions: one for each of `rows`, in their order.
+            rows: tokenized rows; may be a selection of those of a split.
+            examples: the split before tokenization, for tasks whose rows point into it.
+        """
+
+    @abstractmethod
+    def agreement(self, first: Sequence[Any], second: Sequence[Any]) -> float:
+        """The share of decisions, 0 to 1, that two engines' predictions of the same rows have in common."""

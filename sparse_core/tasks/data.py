@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sparse_core import __version__
 from sparse_core.artifacts import cache_root, fingerprint
@@ -26,6 +28,7 @@ logger = logging.getLogger(__name__)
 MIN_SEQ_LENGTH = 3
 """A first token, one of the text, and a last one."""
 LENGTH_COLUMN = "length"
+_ROWS_PER_BATCH = 1000
 _ROWS_PER_PROCESS = 50_000  # below this, starting a process costs more than it saves
 _FINGERPRINT_CHARACTERS = 32  # `datasets` allows 64, and adds the number of the process
 _CUT_SHARE_TO_WARN = 0.05
@@ -42,11 +45,30 @@ def load_tokenized(
     """
     _require_readable(dataset, split, tokenizer, max_seq_length)
     source = split_path(dataset, split)
-    key = fingerprint(__version__, task.name, source, tokenizer_fingerprint(tokenizer), max_seq_length)
+    options = json.dumps(task.options.model_dump(), sort_keys=True)
+    key = fingerprint(__version__, task.name, options, source, tokenizer_fingerprint(tokenizer), max_seq_length)
     folder = cache_root() / "tokens" / key
     if not folder.is_dir():
         _write_tokens(task, source, tokenizer, max_seq_length, folder)
     rows = _read_tokens(folder)
+    if len(rows) == 0:
+        raise DataError(
+            f"dataset: the {split} split of {dataset} gives no rows of tokens at max_seq_length {max_seq_length}; "
+            "give more text, or a smaller max_seq_length"
+        )
+    if task.cuts_rows:
+        _warn_of_cut_rows(rows, split, max_seq_length)
+    return rows
+
+
+def read_examples(dataset: Path, split: str) -> Dataset:
+    """The rows of a split before tokenization, from disk as they are asked for; see `RowReader.arrow_schema`."""
+    import datasets
+
+    return datasets.Dataset.from_file(str(split_path(dataset, split)))
+
+
+def _warn_of_cut_rows(rows: Dataset, split: str, max_seq_length: int) -> None:
     lengths = rows.data.column(LENGTH_COLUMN).to_numpy()  # through `datasets` this takes seconds for a million rows
     cut_share = float((lengths >= max_seq_length).mean())
     if cut_share >= _CUT_SHARE_TO_WARN:
@@ -56,7 +78,6 @@ def load_tokenized(
             split,
             max_seq_length,
         )
-    return rows
 
 
 def _require_readable(dataset: Path, split: str, tokenizer: PreTrainedTokenizerFast, max_seq_length: int) -> None:
@@ -79,8 +100,8 @@ def _write_tokens(
 
     rows = datasets.Dataset.from_file(str(source))
 
-    def tokenize(batch: dict[str, list]) -> dict[str, list]:
-        columns = task.tokenize(batch, tokenizer, max_seq_length)
+    def tokenize(batch: dict[str, list], numbers: list[int]) -> dict[str, list]:
+        columns = task.tokenize(batch, numbers, tokenizer, max_seq_length)
         return {**columns, LENGTH_COLUMN: [len(ids) for ids in columns["input_ids"]]}
 
     logger.info("tokenizing %d rows of %s", len(rows), source)
@@ -92,9 +113,11 @@ def _write_tokens(
             rows.map(
                 tokenize,
                 batched=True,
+                batch_size=_ROWS_PER_BATCH,
+                with_indices=True,
                 remove_columns=rows.column_names,
-                features=_narrow(datasets.Dataset.from_dict(tokenize(rows[:1])).features),
-                num_proc=_num_processes(len(rows)),
+                features=_features(rows, tokenize),
+                num_proc=None if task.joins_rows else _num_processes(len(rows)),
                 cache_file_name=str(partial / "tokens.arrow"),
                 new_fingerprint=folder.name[:_FINGERPRINT_CHARACTERS],
                 desc=f"Tokenizing {source.stem}",
@@ -116,19 +139,37 @@ def _read_tokens(folder: Path) -> Dataset:
     """The rows of all files of the folder: one, or one for each process that wrote."""
     import datasets
 
-    return datasets.concatenate_datasets([datasets.Dataset.from_file(str(file)) for file in sorted(folder.iterdir())])
+    files = [datasets.Dataset.from_file(str(file)) for file in sorted(folder.iterdir())]
+    return datasets.concatenate_datasets(files) if files else datasets.Dataset.from_dict({})
 
 
-def _narrow(features: Features) -> Features:
-    """The same columns with small integers: an eighth of the disk and of the bytes to read."""
+def _features(rows: Dataset, tokenize: Callable[[dict[str, list], list[int]], dict[str, list]]) -> Features:
+    """Types of the columns, from the first batch whose values tell them all: lists may be empty, and rows may vanish.
+
+    Integers of known range and fractions are narrow: an eighth of the disk and of the bytes to read.
+    """
     import datasets
 
-    narrowed = dict(features)
-    for name, dtype in _NARROW_TYPES.items():
-        if name in narrowed:
-            value = datasets.Value(dtype)
-            narrowed[name] = value if name == LENGTH_COLUMN else datasets.List(value)
-    return datasets.Features(narrowed)
+    features = datasets.Features()
+    for start in range(0, len(rows), _ROWS_PER_BATCH):
+        numbers = list(range(start, min(start + _ROWS_PER_BATCH, len(rows))))
+        columns = tokenize(rows[start : start + _ROWS_PER_BATCH], numbers)
+        features = datasets.Dataset.from_dict(columns).features
+        if all(_is_known(feature) for feature in features.values()):
+            break
+    return datasets.Features({name: _narrow(feature, name) for name, feature in features.items()})
+
+
+def _is_known(feature: Any) -> bool:
+    return _is_known(feature.feature) if hasattr(feature, "feature") else feature.dtype != "null"
+
+
+def _narrow(feature: Any, column: str) -> Any:
+    import datasets
+
+    if hasattr(feature, "feature"):
+        return datasets.List(_narrow(feature.feature, column))
+    return datasets.Value(_NARROW_TYPES.get(column, "float32" if feature.dtype == "float64" else feature.dtype))
 
 
 def _num_processes(num_rows: int) -> int | None:

@@ -1,4 +1,4 @@
-"""Loads a model with a head for the labels of the data, and checks that nothing else of it is missing."""
+"""Loads a model with the head of a task, and checks that nothing else of it is missing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def load_with_head(
     setting: str = "model",
     **config_values: Any,
 ) -> PreTrainedModel:
-    """The model of a directory with a head for `schema.label_names`, float32.
+    """The model of a directory with the head of `auto_class`, for `schema.label_names` where there are any, float32.
 
     Args:
         auto_class: the transformers AutoModel class with the head.
@@ -52,14 +52,13 @@ def load_with_head(
     mismatched = {key for key, *_ in loading["mismatched_keys"]}
     _require_body(directory, model, missing | mismatched)
     if trained_head:
-        _require_trained_head(setting, directory, schema, own_names, missing, mismatched)
+        if mismatched:
+            raise ModelError(
+                f"{setting}: {_misfit(directory, model, schema, own_names)}; use a model trained on such data"
+            )
+        _require_trained_head(setting, directory, schema, own_names, missing)
     elif mismatched:
-        logger.warning(
-            "model: the head of %s is for %d labels, the data has %d; a new head takes its place",
-            directory,
-            len(own_names),
-            schema.num_labels,
-        )
+        logger.warning("model: %s; a new head takes its place", _misfit(directory, model, schema, own_names))
     return model
 
 
@@ -96,8 +95,9 @@ def _load(
 
 
 def _set_labels(config: PretrainedConfig, label_names: list[str], config_values: dict[str, Any]) -> None:
-    config.id2label = dict(enumerate(label_names))
-    config.label2id = {name: index for index, name in enumerate(label_names)}
+    if label_names:
+        config.id2label = dict(enumerate(label_names))
+        config.label2id = {name: index for index, name in enumerate(label_names)}
     for name, value in config_values.items():
         setattr(config, name, value)
 
@@ -112,19 +112,19 @@ def _require_body(directory: Path, model: PreTrainedModel, not_loaded: set[str])
         )
 
 
+def _misfit(directory: Path, model: PreTrainedModel, schema: DatasetSchema, own_names: list[str]) -> str:
+    """How the head of a directory differs from the one that was asked for."""
+    if not schema.label_names:
+        return f"the head of {directory} has another shape than that of {type(model).__name__} for this data"
+    return (
+        f"the head of {directory} is for {len(own_names)} labels ({_listed(own_names)}), the data has "
+        f"{schema.num_labels} ({_listed(schema.label_names)})"
+    )
+
+
 def _require_trained_head(
-    setting: str,
-    directory: Path,
-    schema: DatasetSchema,
-    own_names: list[str],
-    missing: set[str],
-    mismatched: set[str],
+    setting: str, directory: Path, schema: DatasetSchema, own_names: list[str], missing: set[str]
 ) -> None:
-    if mismatched:
-        raise ModelError(
-            f"{setting}: {directory} has a head for {len(own_names)} labels ({_listed(own_names)}), but the data has "
-            f"{schema.num_labels} ({_listed(schema.label_names)}); use a model trained on these labels"
-        )
     if missing:
         raise ModelError(
             f"{setting}: {directory} has no trained head ({sorted(missing)[0]} is missing); fine-tune it on this data "

@@ -25,14 +25,18 @@ def quiet_transformers() -> Iterator[None]:
 
 @contextmanager
 def datasets_bars_on_terminals() -> Iterator[None]:
-    """Hides the progress bars of `datasets` inside the block unless standard error is a terminal."""
+    """Hides the progress bars of `datasets` and of the hub inside the block unless standard error is a terminal."""
     import datasets
+    from huggingface_hub import utils
 
-    has_bars = not datasets.are_progress_bars_disabled()
+    has_bars, has_hub_bars = not datasets.are_progress_bars_disabled(), not utils.are_progress_bars_disabled()
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
+        utils.disable_progress_bars()
     try:
         yield
     finally:
         if has_bars:
             datasets.enable_progress_bars()
+        if has_hub_bars:
+            utils.enable_progress_bars()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from sparse_core.artifacts import write_json
 from sparse_core.errors import DataError
@@ -14,25 +15,25 @@ SCHEMA_NAME = "dataset.json"
 
 @dataclass(frozen=True)
 class DatasetSchema:
-    """Columns, labels and sizes of a data set.
+    """Columns, labels, sizes and task of a data set.
 
     Attributes:
         task: the task that the rows are for.
-        text_columns: normalized names of the text columns, in the order in which they are tokenized.
-        source_columns: normalized name -> name in the user's file.
-        label_names: the labels in the order of their indices.
+        source_columns: normalized name -> name in the user's source, in the order of the Arrow columns.
+        label_names: the labels in the order of their indices; empty where the task has none.
         num_rows: rows of each split.
+        task_args: options of the task: the user's and those that the data decided.
     """
 
     task: str
-    text_columns: list[str]
     source_columns: dict[str, str]
     label_names: list[str]
     num_rows: dict[str, int]
+    task_args: dict[str, Any] = field(default_factory=dict)
 
     @property
     def num_labels(self) -> int:
-        """Number of classes."""
+        """Number of labels."""
         return len(self.label_names)
 
     def write(self, directory: Path) -> None:

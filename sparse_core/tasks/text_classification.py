@@ -1,25 +1,97 @@
-"""Text classification: one label out of several for each row."""
+"""Text classification: one class, several labels, or a number for a text or a pair of texts."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from sparse_core.tasks.base import Collator, Task
+from pydantic import Field
+
+from sparse_core.errors import ConfigError
+from sparse_core.tasks.base import Collator, Task, TaskOptions
+from sparse_core.tasks.collate import PaddingCollator
+from sparse_core.tasks.rows import ColumnChoice, RowReader
 from sparse_core.tasks.schema import DatasetSchema
+from sparse_core.tasks.text_rows import MULTI_LABEL, REGRESSION, SINGLE_LABEL, ProblemType, TextReader
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import Tensor
+    from datasets import Dataset
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from sparse_core.sources.rows import RowSource
+
+MetricName = Literal["accuracy", "f1", "matthews_correlation", "pearson", "spearmanr"]
+_NUMBER_METRICS = ("pearson", "spearmanr")
+
+
+class TextClassificationOptions(TaskOptions):
+    """Options of text classification."""
+
+    problem_type: ProblemType = Field(
+        "", description="kind of label; empty: as the label column looks: lists, numbers with fractions, or classes"
+    )
+    threshold: float = Field(
+        0.3, ge=0.0, le=1.0, description="probability from which a multi-label row is given a label, 0 to 1"
+    )
+    metrics: tuple[MetricName, ...] = Field(
+        (),
+        description="scores of single labels or numbers, the first of them to compare models by; empty: accuracy and "
+        "mean F1 of the classes, or pearson, spearmanr and mse; f1 of two classes is that of the second",
+    )
+    num_labels: int = Field(0, ge=0, description="number of labels; the data decides it")
+    agreement_tolerance: float = Field(
+        0.0,
+        ge=0.0,
+        description="difference up to which two engines' numbers agree in a regression; the data decides it: 5% of the "
+        "standard deviation of the training labels",
+    )
 
 
 class TextClassification(Task):
-    """One of two or more labels for a text."""
+    """A class, several labels, or a number for one or two texts.
+
+    A prediction is the index of the class (int), the logits of all labels (float32 array), or the number (float).
+    """
 
     name = "text_classification"
-    primary_metric = "accuracy"
+    options_class = TextClassificationOptions
+    options: TextClassificationOptions
+
+    def __init__(self, task_args: Mapping[str, Any] | None = None) -> None:
+        """Takes the options.
+
+        Raises:
+            ConfigError: an option is unknown or out of range, or a metric does not fit the kind of label.
+        """
+        super().__init__(task_args)
+        misfits = {MULTI_LABEL: self.options.metrics, REGRESSION: self._class_metrics()}.get(self.options.problem_type)
+        if misfits:
+            accepted = "pearson and spearmanr" if self.options.problem_type == REGRESSION else "none"
+            raise ConfigError(
+                f"task_args: metrics: {misfits[0]} is no score of {self.options.problem_type}; accepted are {accepted}"
+            )
+
+    def _class_metrics(self) -> list[str]:
+        return [name for name in self.options.metrics if name not in _NUMBER_METRICS]
+
+    @property
+    def primary_metric(self) -> str:
+        """The first of the option `metrics`; else accuracy, micro F1 of several labels, or Pearson's correlation."""
+        if self.options.metrics:
+            return self.options.metrics[0]
+        return {MULTI_LABEL: "f1", REGRESSION: "pearson"}.get(self.options.problem_type, "accuracy")
+
+    def row_reader(self, train: RowSource, choice: ColumnChoice) -> RowReader:
+        """One text column or two, and a label column; see `Task.row_reader`.
+
+        Raises:
+            ConfigError: the option `metrics` does not fit the kind of label that was found.
+        """
+        reader = TextReader(train, choice, self.options.problem_type)
+        TextClassification({**self.options.model_dump(), "problem_type": reader.problem_type})
+        return reader
 
     def load_model(
         self, directory: Path, schema: DatasetSchema, *, trained_head: bool = False, setting: str = "model"
@@ -29,51 +101,72 @@ class TextClassification(Task):
 
         from sparse_core.tasks.heads import load_with_head
 
+        config: dict[str, Any] = {"num_labels": 1} if self.options.problem_type == REGRESSION else {}
         return load_with_head(
             AutoModelForSequenceClassification,
             directory,
             schema,
             trained_head=trained_head,
             setting=setting,
-            problem_type="single_label_classification",
+            problem_type=self.options.problem_type or SINGLE_LABEL,
+            **config,
         )
 
     def tokenize(
-        self, rows: dict[str, list], tokenizer: PreTrainedTokenizerFast, max_seq_length: int
+        self, rows: dict[str, list], numbers: Sequence[int], tokenizer: PreTrainedTokenizerFast, max_seq_length: int
     ) -> dict[str, list]:
-        """Ids of `text` and `labels`, the label's index."""
-        encoding = tokenizer(rows["text"], truncation=True, max_length=max_seq_length)
-        return {**encoding, "labels": rows["label"]}
+        """Ids of `text` and `text_pair`, and `labels`: the class's index, the number, or 0.0 and 1.0 for each label."""
+        encoding = tokenizer(rows["text"], rows.get("text_pair"), truncation=True, max_length=max_seq_length)
+        labels = rows["label"]
+        if self.options.problem_type == MULTI_LABEL:
+            labels = [[float(index in set(row)) for index in range(self.options.num_labels)] for row in labels]
+        return {**encoding, "labels": labels}
 
-    def collator(self, tokenizer: PreTrainedTokenizerFast) -> Collator:
-        """Pads to the longest row; `labels` are (batch,) int64."""
-        from transformers import DataCollatorWithPadding
+    def collator(
+        self, tokenizer: PreTrainedTokenizerFast, *, training: bool = False, pad_to: int | None = None
+    ) -> Collator:
+        """`labels` are (batch,) int64, (batch,) float32, or (batch, labels) float32."""
+        return PaddingCollator(tokenizer, per_row=("labels",), pad_to=pad_to)
 
-        return _WithoutLength(DataCollatorWithPadding(tokenizer))
+    def predictions(self, outputs: Mapping[str, np.ndarray], rows: Mapping[str, list]) -> list[Any]:
+        """Of each row: the class's index, the logits of all labels, or the number."""
+        logits = outputs["logits"]
+        if self.options.problem_type == MULTI_LABEL:
+            return list(logits)
+        if self.options.problem_type == REGRESSION:
+            return logits[:, 0].tolist()
+        return logits.argmax(axis=-1).tolist()
 
-    def compute_metrics(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-        """Accuracy, and F1 as the plain mean over the classes that are in the labels or the predictions.
-
-        Args:
-            logits: (rows, classes), float.
-            labels: (rows,), int.
-        """
+    def score(self, predictions: Sequence[Any], rows: Dataset, examples: Dataset) -> dict[str, float]:
+        """The scores of the option `metrics`, or all that are customary for the kind of label; see `metrics.py`."""
         import numpy as np
 
-        num_classes = logits.shape[-1]
-        predictions = logits.argmax(axis=-1)
-        correct = np.bincount(labels[predictions == labels], minlength=num_classes)
-        seen = np.bincount(labels, minlength=num_classes) + np.bincount(predictions, minlength=num_classes)
-        f1 = 2 * correct[seen > 0] / seen[seen > 0]
-        return {"accuracy": float((predictions == labels).mean()), "f1": float(f1.mean())}
+        from sparse_core.tasks import metrics
 
+        labels = np.asarray(rows.with_format("numpy")["labels"][:])
+        names = self.options.metrics
+        if self.options.problem_type == MULTI_LABEL:
+            return metrics.label_set_metrics(self._chosen(predictions), labels > 0)
+        values = np.asarray(predictions)
+        if self.options.problem_type == REGRESSION:
+            return metrics.number_metrics(values, labels, names or (*_NUMBER_METRICS, "mse"))
+        if names:
+            return metrics.class_metrics(values, labels, self.options.num_labels, names)
+        return {"accuracy": float(np.mean(values == labels)), "f1": metrics.macro_f1(values, labels)}
 
-@dataclass(frozen=True)
-class _WithoutLength:
-    """Drops the column `length`, which is for the sampler, before the rows are padded."""
+    def agreement(self, first: Sequence[Any], second: Sequence[Any]) -> float:
+        """Share of rows with the same class, of label decisions that are alike, or of numbers near one another."""
+        import numpy as np
 
-    pad: Any
+        if self.options.problem_type == MULTI_LABEL:
+            return float(np.mean(self._chosen(first) == self._chosen(second)))
+        if self.options.problem_type == REGRESSION:
+            return float(np.mean(np.abs(np.subtract(first, second)) <= self.options.agreement_tolerance))
+        return float(np.mean(np.equal(first, second)))
 
-    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Tensor]:
-        """A batch of tensors, (batch, longest row) for the ids."""
-        return dict(self.pad([{name: value for name, value in row.items() if name != "length"} for row in rows]))
+    def _chosen(self, predictions: Sequence[np.ndarray]) -> np.ndarray:
+        """(rows, labels) bool: the labels whose probability, the sigmoid of the logit, reaches the threshold."""
+        import numpy as np
+
+        with np.errstate(over="ignore"):  # exp of a very negative logit is infinite, and its probability 0
+            return 1 / (1 + np.exp(-np.stack(predictions).astype(np.float64))) >= self.options.threshold

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,30 +41,21 @@ def load_tokenizer(directory: Path) -> PreTrainedTokenizerFast:
         raise ModelError(f"model: {directory} has only a slow tokenizer; add its tokenizer.json")
     if tokenizer.pad_token_id is None:
         raise ModelError(f"model: the tokenizer of {directory} has no padding token, so rows cannot share a batch")
-    positions = config.get("max_position_embeddings")
-    if isinstance(positions, int) and positions > 0:
-        offset = _OFFSET_POSITIONS if config["model_type"] in _OFFSET_POSITION_TYPES else 0
-        tokenizer.model_max_length = min(tokenizer.model_max_length, positions - offset)
+    tokenizer.model_max_length = min(tokenizer.model_max_length, max_tokens(config) or tokenizer.model_max_length)
     return tokenizer
+
+
+def max_tokens(config: Mapping[str, Any]) -> int | None:
+    """Most tokens that a model with this config.json can read; None where it sets no limit."""
+    positions = config.get("max_position_embeddings")
+    if not isinstance(positions, int) or positions <= 0:
+        return None
+    return positions - (_OFFSET_POSITIONS if config["model_type"] in _OFFSET_POSITION_TYPES else 0)
 
 
 def same_tokenizer(first: PreTrainedTokenizerFast, second: PreTrainedTokenizerFast) -> bool:
     """Whether both turn every text into the same ids."""
-    return not _difference(first, second)
-
-
-def require_same_tokenizer(student: Path, teacher: Path) -> None:
-    """Refuses a teacher that reads other ids than its student.
-
-    Raises:
-        ModelError: the tokenizers differ, with the first difference.
-    """
-    difference = _difference(load_tokenizer(student), load_tokenizer(teacher))
-    if difference:
-        raise ModelError(
-            f"teacher: {teacher} has another tokenizer than the model {student}: {difference}; "
-            "distillation needs both to read the same ids, so train a teacher that starts from this tokenizer"
-        )
+    return not tokenizer_difference(first, second)
 
 
 def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerFast) -> str:
@@ -75,7 +67,7 @@ def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerFast) -> str:
     return fingerprint(tokenizers.__version__, json.dumps(backend), inputs, tokenizer.truncation_side)
 
 
-def _difference(first: PreTrainedTokenizerFast, second: PreTrainedTokenizerFast) -> str:
+def tokenizer_difference(first: PreTrainedTokenizerFast, second: PreTrainedTokenizerFast) -> str:
     """The first difference in words; empty when there is none."""
     vocabulary, other = first.get_vocab(), second.get_vocab()
     if len(vocabulary) != len(other):

@@ -8,8 +8,9 @@ import pytest
 
 from sparse_core.errors import DataError
 from sparse_core.sources import labels as labels_module
-from sparse_core.sources.data_file import DataFile, Row
+from sparse_core.sources.data_file import DataFile
 from sparse_core.sources.labels import Labels
+from sparse_core.sources.rows import Row
 
 TRAIN = DataFile("train_file", Path("train.csv"))
 VALIDATION = DataFile("validation_file", Path("validation.csv"))
@@ -58,7 +59,7 @@ def test_a_label_that_is_not_in_train():
     labels.close(TRAIN)
     message = (
         r"^validation_file: validation\.csv, row 7 \(line 9\): label 'pso' is not in the training data, which has "
-        r"'neg', 'pos'; correct it, remove the row, or add such rows to train_file; did you mean 'pos'\?$"
+        r"'neg', 'pos'; correct it, remove the row, or add such rows to the training data; did you mean 'pos'\?$"
     )
     with pytest.raises(DataError, match=message):
         labels.index_of("pso", VALIDATION, ROW)
@@ -75,7 +76,7 @@ def test_of_many_labels_the_first_are_listed():
     ("values", "message"),
     [
         (["1", "1"], r"^train_file: train\.csv: all rows have the label '1' in column 'label'; give rows of"),
-        (["1", "0.5", "2e-1"], r"row 2 \(line 3\): label 0\.5 in column 'label' is a number .* regression comes later"),
+        (["1", "0.5", "2e-1"], r"row 2 \(line 3\): label 0\.5 in column 'label' is a number with a decimal point"),
         (["1", "0", ".5"], r"row 3 \(line 4\): label \.5"),
     ],
 )
@@ -87,8 +88,12 @@ def test_labels_that_are_no_classes(values, message):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (0.5, r"row 1 \(line 2\): label 0\.5 .* is a number with a fraction, and regression comes later"),
-        ([1, 2], r"row 1 \(line 2\): label \[1, 2\] .* is a list, and several labels for one row come later"),
+        (
+            0.5,
+            r"row 1 \(line 2\): label 0\.5 .* decimal point; write classes as names or integers, or set problem_type",
+        ),
+        (1.0, r"label 1\.0 in column 'label' is a number with a decimal point"),
+        ([1, 2], r"row 1 \(line 2\): label \[1, 2\] .* is a list; give each row one label, or set problem_type to mul"),
         ("[1, 2]", r"label \[1, 2\] in column 'label' is a list"),
         ({"a": 1}, r"label \{'a': 1\} in column 'label' is neither text nor an integer"),
     ],
@@ -107,3 +112,33 @@ def test_a_column_with_ever_new_values(monkeypatch):
 def test_at_the_limit_known_labels_still_count(monkeypatch):
     monkeypatch.setattr(labels_module, "_MAX_LABELS", 3)
     assert filled(*"abcabc").names == ["a", "b", "c"]
+
+
+DECLARED = ("sadness", "joy", "anger")
+
+
+def test_declared_names_keep_their_order_and_are_in_force_at_once():
+    labels = Labels("label", DECLARED)
+    assert labels.names == list(DECLARED)
+    assert [labels.index_of(name, VALIDATION, ROW) for name in ("anger", " sadness ")] == [2, 0]
+    assert labels.close(TRAIN) == [0, 1, 2] and labels.names == list(DECLARED)
+
+
+def test_a_name_that_is_not_declared():
+    message = (
+        r"row 7 \(line 9\): label 'angr' is none of the classes that the data declares, 'sadness', 'joy', 'anger'; "
+        r"correct it or remove the row; did you mean 'anger'\?$"
+    )
+    with pytest.raises(DataError, match=message):
+        Labels("label", DECLARED).index_of("angr", TRAIN, ROW)
+
+
+def test_declared_names_may_be_numbers():
+    labels = Labels("stars", ["1.5", "0.5"])
+    assert labels.close(TRAIN) == [0, 1] and labels.index_of("0.5", TRAIN, ROW) == 1
+
+
+def test_too_few_declared_names():
+    with pytest.raises(DataError, match=r"all rows have the label 'only' in column 'label'"):
+        Labels("label", ["only"]).close(TRAIN)
+    assert Labels("label", ["only"], min_labels=1).close(TRAIN) == [0]

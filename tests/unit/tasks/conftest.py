@@ -49,19 +49,46 @@ def make_model(directory, labels=None, model_class=None):
     return directory
 
 
-def make_dataset(directory, texts=TEXTS, labels=LABELS, label_names=("0", "1")):
-    """Writes a Dataset artifact whose train and validation splits are the same rows."""
+def make_dataset(
+    directory,
+    texts=TEXTS,
+    labels=LABELS,
+    label_names=("0", "1"),
+    *,
+    pairs=None,
+    label_type=None,
+    splits=(),
+    **task_args,
+):
+    """Writes a Dataset artifact of text classification whose splits all have the same rows.
+
+    Args:
+        directory: where.
+        texts: the texts.
+        labels: what `label_type`, int64 unless given, holds.
+        label_names: the labels.
+        pairs: the second texts, where there are any.
+        label_type: Arrow type of the labels.
+        splits: names of splits besides train and validation.
+        task_args: options of the task.
+    """
     directory.mkdir(parents=True, exist_ok=True)
-    columns = pa.schema([("text", pa.string()), ("label", pa.int64())])
-    for split in ("train", "validation"):
-        with pa.OSFile(str(directory / f"{split}.arrow"), "wb") as sink, pa.ipc.new_stream(sink, columns) as writer:
-            writer.write_batch(pa.record_batch([list(texts), list(labels)], schema=columns))
+    texts_of = {"text": list(texts), **({} if pairs is None else {"text_pair": list(pairs)})}
+    types = [(name, pa.string()) for name in texts_of] + [("label", label_type or pa.int64())]
+    batch = pa.record_batch([*texts_of.values(), list(labels)], schema=pa.schema(types))
+    splits = ("train", "validation", *splits)
+    for split in splits:
+        with (
+            pa.OSFile(str(directory / f"{split}.arrow"), "wb") as sink,
+            pa.ipc.new_stream(sink, batch.schema) as writer,
+        ):
+            writer.write_batch(batch)
     schema = DatasetSchema(
         task="text_classification",
-        text_columns=["text"],
         source_columns={"text": "sentence", "label": "label"},
         label_names=list(label_names),
-        num_rows={"train": len(texts), "validation": len(texts)},
+        num_rows=dict.fromkeys(splits, len(texts)),
+        task_args=task_args,
     )
     schema.write(directory)
     return directory

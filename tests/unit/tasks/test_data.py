@@ -14,7 +14,7 @@ import pytest
 import sparse_core.tasks.data
 from sparse_core.artifacts import cache_root
 from sparse_core.errors import ConfigError, DataError
-from sparse_core.tasks import get_task, load_tokenizer
+from sparse_core.tasks import get_task, load_tokenizer, read_examples
 from sparse_core.tasks.text_classification import TextClassification
 from tests.unit.tasks.conftest import make_dataset
 
@@ -80,6 +80,63 @@ def test_other_data_length_or_tokenizer_are_tokenized_anew(dataset, tokenizer, t
     tokenizer.model_input_names = ["input_ids", "attention_mask"]
     assert "token_type_ids" not in TASK.load_split(dataset, "train", tokenizer, 8).column_names
     assert len(folders()) == 4
+
+
+def test_other_options_are_tokenized_anew(dataset, tokenizer, num_calls):
+    TASK.load_split(dataset, "train", tokenizer, 8)
+    calls = num_calls()
+    get_task("text_classification", {"problem_type": "single_label_classification"}).load_split(
+        dataset, "train", tokenizer, 8
+    )
+    assert num_calls() > calls and len(folders()) == 2
+
+
+def test_the_rows_before_tokenization(dataset):
+    examples = read_examples(dataset, "validation")
+    assert examples["text"][:2] == ["a good film", "the bad plot"] and examples["label"][:] == [1, 0, 1, 0, 1]
+
+
+class Windows(TextClassification):
+    """As many tokenized rows of each row as its text has words, and which row they are of; as question answering."""
+
+    cuts_rows = False
+
+    def tokenize(self, rows, numbers, tokenizer, max_seq_length):
+        words = [(number, word) for number, text in zip(numbers, rows["text"], strict=True) for word in text.split()]
+        return {**tokenizer([word for _, word in words]), "row": [number for number, _ in words]}
+
+
+class WithoutShort(TextClassification):
+    """Texts of one word give no rows, and the last column has values in some rows only."""
+
+    def tokenize(self, rows, numbers, tokenizer, max_seq_length):
+        texts = [text for text in rows["text"] if " " in text]
+        ids = tokenizer(texts)["input_ids"] if texts else []
+        return {"input_ids": ids, "marks": [[1.5] if "film" in text else [] for text in texts]}
+
+
+@pytest.mark.parametrize("num_processes", [None, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_row_may_become_several_that_know_its_number(dataset, tokenizer, monkeypatch, num_processes):
+    monkeypatch.setattr(sparse_core.tasks.data, "_num_processes", lambda num_rows: num_processes)
+    rows = Windows().load_split(dataset, "train", tokenizer, 8)
+    assert rows["row"][:] == [0] * 3 + [1] * 3 + [2] * 3 + [3] + [4] * 6
+    assert rows["length"][:] == [3] * 12 + [4] + [3] * 3  # "badly" is two tokens
+
+
+def test_types_are_found_where_the_first_rows_do_not_tell_them(tmp_path, tokenizer, monkeypatch):
+    monkeypatch.setattr(sparse_core.tasks.data, "_ROWS_PER_BATCH", 2)
+    texts = ["bad", "good", "bad plot", "good", "a film", "bad"]
+    rows = WithoutShort().load_split(make_dataset(tmp_path / "d", texts, [0] * 6), "train", tokenizer, 8)
+    assert rows["marks"][:] == [[], [1.5]]
+    assert rows.features["marks"].feature.dtype == "float32"
+
+
+@pytest.mark.parametrize("texts", [["bad", "good"], []])
+def test_no_rows_at_all(tmp_path, tokenizer, texts):
+    dataset = make_dataset(tmp_path / "d", texts, [0] * len(texts))
+    for _ in range(2):  # made, and from the cache
+        with pytest.raises(DataError, match=r"^dataset: the train split of .* gives no rows of tokens at max_seq_len"):
+            WithoutShort().load_split(dataset, "train", tokenizer, 8)
 
 
 def test_a_folder_that_was_never_finished_is_not_read(dataset, tokenizer, monkeypatch):
@@ -164,6 +221,12 @@ def test_a_large_share_of_cut_rows_is_said(dataset, tokenizer, caplog):
     ]
     caplog.clear()
     TASK.load_split(dataset, "train", tokenizer, 16)
+    assert caplog.records == []
+
+
+def test_rows_that_are_split_and_not_cut_are_no_reason_to_warn(dataset, tokenizer, caplog):
+    with caplog.at_level(logging.WARNING):
+        Windows().load_split(dataset, "train", tokenizer, 3)
     assert caplog.records == []
 
 

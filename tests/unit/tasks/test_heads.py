@@ -14,13 +14,14 @@ from sparse_core.errors import ModelError
 from sparse_core.modifiers.quantization.hf_quantizer import apply_quantization, quantization_of
 from sparse_core.modifiers.quantization.settings import QuantizationSettings
 from sparse_core.tasks import DatasetSchema, get_task
+from sparse_core.tasks.heads import load_with_head
 from tests.unit.tasks.conftest import make_model
 
 TASK = get_task("text_classification")
 
 
 def schema_of(*label_names):
-    return DatasetSchema("text_classification", ["text"], {}, list(label_names), {})
+    return DatasetSchema("text_classification", {}, list(label_names), {})
 
 
 BINARY = schema_of("0", "1")
@@ -78,15 +79,43 @@ def test_a_head_of_another_size_is_made_new_for_training_and_said(tmp_path, capl
         model = TASK.load_model(directory, BINARY)
     assert model.classifier.weight.shape == (2, 8) and torch.isfinite(model.classifier.weight).all()
     assert [record.getMessage() for record in caplog.records] == [
-        f"model: the head of {directory} is for 3 labels, the data has 2; a new head takes its place"
+        f"model: the head of {directory} is for 3 labels (entailment, neutral, contradiction), the data has 2 (0, 1); "
+        "a new head takes its place"
     ]
 
 
 def test_a_teacher_for_another_number_of_labels_is_refused(tmp_path):
     directory = make_model(tmp_path / "mnli", labels=["entailment", "neutral", "contradiction"])
-    expected = r"^model: .* has a head for 3 labels \(entailment, neutral, contradiction\), but the data has 2 \(0, 1\)"
+    expected = r"^model: the head of .* is for 3 labels \(entailment, neutral, contradiction\), the data has 2 \(0, 1\)"
     with pytest.raises(ModelError, match=expected):
         TASK.load_model(directory, BINARY, trained_head=True)
+
+
+REGRESSION = get_task("text_classification", {"problem_type": "regression"})
+
+
+def test_a_task_without_labels_keeps_the_names_of_the_model(tmp_path):
+    directory = make_model(tmp_path / "mlm", model_class=transformers.BertForMaskedLM)
+    model = load_with_head(transformers.AutoModelForMaskedLM, directory, schema_of(), trained_head=True)
+    assert model.config.id2label == {0: "LABEL_0", 1: "LABEL_1"}
+    assert "problem_type" not in model.config.to_diff_dict()
+
+
+def test_a_number_needs_one_output(encoder, tmp_path):
+    model = REGRESSION.load_model(encoder, schema_of())
+    assert model.classifier.weight.shape == (1, 8) and model.config.problem_type == "regression"
+    model.save_pretrained(tmp_path / "regression")
+    again = REGRESSION.load_model(tmp_path / "regression", schema_of(), trained_head=True)
+    assert torch.equal(again.classifier.weight, model.classifier.weight)
+
+
+def test_a_head_of_another_shape_without_labels(tmp_path, caplog):
+    directory = make_model(tmp_path / "classes", labels=["a", "b", "c"])
+    with pytest.raises(ModelError, match=r"has another shape than that of BertForSequenceClassification for this data"):
+        REGRESSION.load_model(directory, schema_of(), trained_head=True, setting="teacher")
+    with caplog.at_level(logging.WARNING):
+        assert REGRESSION.load_model(directory, schema_of()).classifier.weight.shape == (1, 8)
+    assert "another shape" in caplog.text and caplog.text.rstrip().endswith("a new head takes its place")
 
 
 def test_a_teacher_without_a_trained_head_is_refused(encoder):

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from sparse_core.errors import ConfigError, DataError
-from sparse_core.tasks import TASKS, Task, get_task, read_schema
+from sparse_core.tasks import TASKS, Task, get_task, read_schema, task_of
 
 
-def test_every_task_is_registered_under_its_name_and_has_its_primary_metric():
-    for name, task_class in TASKS.items():
-        task = get_task(name)
-        assert isinstance(task, Task) and task.name == task_class.name == name and task.primary_metric
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_is_found_under_its_name_and_has_its_primary_metric(name):
+    task = get_task(name)
+    assert isinstance(task, Task) and task.name == name and task.primary_metric
+    assert all(field.description for field in task.options_class.model_fields.values())
 
 
 def test_an_unknown_task_names_the_nearest():
@@ -23,8 +25,39 @@ def test_an_unknown_task_names_the_nearest():
         get_task("text_clasification")
 
 
-def test_importing_the_tasks_loads_nothing_heavy():
-    code = "import sys, sparse_core.tasks; print([m for m in ('torch','transformers','datasets') if m in sys.modules])"
+def test_an_unknown_option_names_the_nearest():
+    with pytest.raises(ConfigError, match=r"^task_args: text_classification has no option 'treshold'; accepted are .*"
+                                          r"did you mean 'threshold'\?$"):  # fmt: skip
+        get_task("text_classification", {"treshold": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"threshold": 1.5}, r"^task_args: threshold: input should be less than or equal to 1, got 1\.5$"),
+        ({"threshold": float("nan")}, r"^task_args: threshold: .*, got nan$"),
+        ({"problem_type": "binary"}, r"^task_args: problem_type: input should be '', 'single_label_.*, got 'binary'$"),
+        ({"metrics": ["bleu"]}, r"^task_args: metrics\.0: input should be 'accuracy', .*, got 'bleu'$"),
+    ],
+)
+def test_an_option_out_of_range(options, message):
+    with pytest.raises(ConfigError, match=message):
+        get_task("text_classification", options)
+
+
+def test_a_schema_knows_its_task_with_the_options(dataset):
+    schema = replace(read_schema(dataset), task_args={"problem_type": "regression", "metrics": ["spearmanr"]})
+    schema.write(dataset)
+    task = task_of(read_schema(dataset))
+    assert task.name == "text_classification" and task.primary_metric == "spearmanr"
+
+
+def test_no_task_loads_anything_heavy():
+    heavy = ("torch", "transformers", "datasets", "numpy", "pyarrow", "sklearn", "scipy")
+    code = (
+        "import sys; from sparse_core.tasks import TASKS, get_task; [get_task(name) for name in TASKS]; "
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
 

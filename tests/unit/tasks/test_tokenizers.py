@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import pytest
 import transformers
 
 from sparse_core.errors import ModelError
-from sparse_core.tasks import load_tokenizer, require_same_tokenizer, same_tokenizer
-from sparse_core.tasks.tokenizers import tokenizer_fingerprint
+from sparse_core.tasks import load_tokenizer, same_tokenizer
+from sparse_core.tasks.tokenizers import tokenizer_difference, tokenizer_fingerprint
 from tests.unit.tasks.conftest import MAX_POSITIONS, WORDS, make_model, make_tokenizer
 
 
@@ -59,7 +60,6 @@ def test_saving_a_tokenizer_again_changes_nothing(encoder, tmp_path):
     tokenizer.save_pretrained(tmp_path / "again")
     again = load_tokenizer(tmp_path / "again")
     assert same_tokenizer(tokenizer, again)
-    require_same_tokenizer(encoder, tmp_path / "again")
     assert tokenizer_fingerprint(tokenizer) == tokenizer_fingerprint(again)
 
 
@@ -90,11 +90,10 @@ def test_the_fingerprint_follows_what_decides_the_ids(encoder):
         ({"lowercase": False}, r"its normalizer is .*\"lowercase\": false\}, not .*\"lowercase\": true\}"),
     ],
 )
-def test_another_tokenizer_is_refused_with_the_difference(encoder, tmp_path, changes, reason):
+def test_the_first_difference_is_said(encoder, tmp_path, changes, reason):
     teacher = make_model(tmp_path / "teacher")
     make_tokenizer(teacher, **changes)
-    with pytest.raises(ModelError, match=rf"^teacher: .*has another tokenizer than the model .*: {reason}; distill"):
-        require_same_tokenizer(encoder, teacher)
+    assert re.fullmatch(reason, tokenizer_difference(load_tokenizer(encoder), load_tokenizer(teacher)))
 
 
 def test_verbosity_is_as_it_was_afterwards(encoder):

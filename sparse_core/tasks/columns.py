@@ -1,0 +1,92 @@
+"""What the row readers of all tasks ask of a column and of its values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from sparse_core.errors import DataError, did_you_mean
+from sparse_core.tasks.rows import MissingValueError
+
+if TYPE_CHECKING:
+    from sparse_core.sources.rows import Row, RowSource
+
+ROWS_TO_LOOK_AT = 1000
+"""Rows from whose values columns and kinds of labels are found."""
+
+
+def require_column(source: RowSource, setting: str, column: str, row: Row) -> None:
+    """Refuses a source whose rows have no such column.
+
+    Args:
+        source: where the row is from.
+        setting: the setting that names the column.
+        column: its name.
+        row: any row of it.
+
+    Raises:
+        DataError: the row has no such column.
+    """
+    if column not in row.values:
+        raise DataError(
+            f"{setting}: {source.name} ({source.setting}) has no column '{column}'; it has {', '.join(row.values)}"
+            f"{did_you_mean(column, row.values)}"
+        )
+
+
+def first_column(source: RowSource, setting: str, candidates: Sequence[str], row: Row) -> str:
+    """The first of the customary names that the rows have, for a column that the user did not name.
+
+    Raises:
+        DataError: they have none of them.
+    """
+    found = next((name for name in candidates if name in row.values), None)
+    if found is None:
+        raise DataError(
+            f"{setting}: not given, and {source.name} ({source.setting}) has no column {' or '.join(candidates)}; "
+            f"name one of {', '.join(row.values)}"
+        )
+    return found
+
+
+def is_blank(value: Any) -> bool:
+    """Whether a value is missing: None, or text of nothing but white space."""
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def is_text(value: Any) -> bool:
+    """Whether a value is text and not a number that a CSV file spells."""
+    if not isinstance(value, str) or not value.strip():
+        return False
+    try:
+        float(value)
+    except ValueError:
+        return True
+    return False
+
+
+def checked_text(source: RowSource, setting: str, column: str, row: Row, what: str = "text") -> str:
+    """The text in a column of a row.
+
+    Args:
+        source: where the row is from.
+        setting: the setting that names the column.
+        column: its name.
+        row: the row.
+        what: what the column holds, for the message about rows without it.
+
+    Raises:
+        MissingValueError: there is none.
+        DataError: the value is no text, or has half of a character.
+    """
+    text = row.values.get(column)
+    if is_blank(text):
+        raise MissingValueError(what, column)
+    if not isinstance(text, str):
+        raise source.error(f"column '{column}' has {text!r:.80}, expected text; name another {setting}", row)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:  # JSON can write "\ud83d", which no UTF-8 text and no tokenizer can hold
+        half = ascii(text[error.start])
+        raise source.error(f"the text has {half}, half of a character; write the whole character", row) from None
+    return text
