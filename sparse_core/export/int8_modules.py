@@ -100,7 +100,10 @@ class Int8Linear(nn.Module):
 
 
 class Int8Embedding(nn.Module):
-    """Embedding over an integer table of shape (num_embeddings, embedding_dim)."""
+    """Embedding over an integer table of shape (num_embeddings, embedding_dim).
+
+    `weight` is the float table, for code that reads it past the lookup: an output layer tied to it.
+    """
 
     codes: Tensor
     scale: Tensor
@@ -109,6 +112,7 @@ class Int8Embedding(nn.Module):
     def __init__(self, embedding: QuantEmbedding) -> None:
         """Takes the table's codes; always int8, since no matmul reads them."""
         super().__init__()
+        self.weight = embedding.weight
         codes = embedding.weight_fake_quant.codes(embedding.weight.detach())
         _register_codes(self, codes, embedding.weight_fake_quant.scale, "int8")
 

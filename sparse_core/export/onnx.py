@@ -146,6 +146,7 @@ def _export(traced: _TracedModel, path: Path, opset: int) -> None:
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
         warnings.filterwarnings("ignore", message="Exporting aten::index operator")  # the indices are positions
+        warnings.filterwarnings("ignore", message="To copy construct from a tensor")  # DeBERTa, of a traced size
         torch.onnx.export(
             traced,
             inputs,

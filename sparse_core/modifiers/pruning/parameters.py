@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from sparse_core.errors import RecipeError, did_you_mean
+from sparse_core.modifiers.tied_weights import tied_linears
 
 if TYPE_CHECKING:
     from torch import nn
@@ -18,15 +19,17 @@ REGEX_PREFIX = "re:"
 def prunable_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
     """Weights of all Linear and Conv modules, by parameter name, in the order of the modules.
 
-    Embedding tables are not prunable: a zero row saves no arithmetic, and counting them would dilute the figure.
+    Embedding tables are not prunable, nor are the output layers that share their weight with one: a zero row of a
+    table saves no arithmetic, and counting them would dilute the figure.
     """
     from torch import nn
 
     kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+    tied = tied_linears(model)
     return {
         f"{name}.weight": module.get_parameter("weight")
         for name, module in model.named_modules()
-        if isinstance(module, kinds)
+        if isinstance(module, kinds) and name not in tied
     }
 
 

@@ -132,7 +132,7 @@ def quantized_attention(
         # Before the dropout: its 1 / (1 - p) would stretch the range by what inference never sees.
         probs = fake_quant.probs(probs)
     dropped = nn.functional.dropout(probs, p=dropout, training=module.training)
-    output = torch.matmul(dropped.to(value.dtype), value)
+    output = torch.matmul(dropped, value)
     return output.transpose(1, 2).contiguous(), probs
 
 

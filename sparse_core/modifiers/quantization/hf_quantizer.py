@@ -7,6 +7,7 @@ Importing this module registers it: from then on `from_pretrained` brings a quan
 from __future__ import annotations
 
 import dataclasses
+import logging
 from typing import Any
 
 import torch
@@ -25,7 +26,9 @@ from sparse_core.modifiers.quantization.modules import (
 )
 from sparse_core.modifiers.quantization.observers import FakeQuantize
 from sparse_core.modifiers.quantization.settings import QUANT_METHOD, Phase, QuantizationSettings
-from sparse_core.modifiers.quantization.targets import quantization_targets
+from sparse_core.modifiers.quantization.targets import quantization_targets, settings_for
+
+logger = logging.getLogger(__name__)
 
 _SETTING_NAMES = tuple(field.name for field in dataclasses.fields(QuantizationSettings))
 
@@ -33,6 +36,8 @@ _SETTING_NAMES = tuple(field.name for field in dataclasses.fields(QuantizationSe
 @register_quantization_config(QUANT_METHOD)
 class SparsePipelinesConfig(QuantizationConfigMixin):
     """`quantization_config` of config.json: the settings, and whether the ranges still move."""
+
+    quantize_attention: bool | None
 
     def __init__(self, *, phase: Phase = "observing", quant_method: str = QUANT_METHOD, **settings: Any) -> None:
         """Reads the settings as `QuantizationSettings` names them.
@@ -138,8 +143,17 @@ def set_phase(model: PreTrainedModel, phase: Phase) -> None:
 
 
 def _quantize_modules(model: PreTrainedModel, config: SparsePipelinesConfig) -> None:
-    settings = config.settings
+    settings = settings_for(model, config.settings)
     targets = quantization_targets(model, settings)
+    if config.quantize_attention is None and not settings.quantize_attention:
+        logger.warning(
+            "quantize_attention: the attention matmuls of %s stay float, because it does not use the "
+            "AttentionInterface of transformers",
+            type(model).__name__,
+        )
+    config.quantize_attention = settings.quantize_attention
+    for name, reason in targets.kept_float.items():
+        logger.info("submodules: %s stays float, because %s", name, reason)
     for name in targets.linears:
         quantize_linear(
             model.get_submodule(name),

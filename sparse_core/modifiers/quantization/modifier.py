@@ -31,7 +31,9 @@ class QuantizationModifier(Modifier):
     freeze_bn_stats_epoch: float | None = Field(None, ge=0.0, description="Epoch from which BatchNorm is frozen.")
     quantize_embeddings: bool = Field(True, description="Quantize embedding tables to int8.")
     quantize_linear_activations: bool = Field(True, description="Quantize the outputs of Linear layers as well.")
-    quantize_attention: bool = Field(True, description="Quantize the operands of both attention matmuls.")
+    quantize_attention: bool | None = Field(
+        None, description="Quantize the operands of both attention matmuls; unset: where the model allows it."
+    )
     exclude_module_types: list[str] | None = Field(None, description="Class names of modules left in float.")
     weight_bits: int = Field(7, ge=2, le=8, description="Bits of a Linear weight; see docs/quantization.md.")
 
@@ -79,7 +81,7 @@ class ActiveQuantization(ActiveModifier):
             RecipeError: the settings do not fit the model, or it is quantized in another way already.
         """
         from sparse_core.modifiers.quantization.hf_quantizer import quantization_of
-        from sparse_core.modifiers.quantization.targets import quantization_targets
+        from sparse_core.modifiers.quantization.targets import quantization_targets, settings_for
 
         self._modifier = modifier
         self._model = training.model
@@ -87,10 +89,11 @@ class ActiveQuantization(ActiveModifier):
         self._has_frozen_batch_norm = False
         quantization_targets(training.model, modifier.settings)
         present = quantization_of(training.model)
-        if present is not None and present.settings != modifier.settings:
+        wanted = settings_for(training.model, modifier.settings)
+        if present is not None and present.settings != wanted:
             raise RecipeError(
                 f"QuantizationModifier: the model was quantized with {present.settings.to_dict()} and the recipe asks "
-                f"for {modifier.settings.to_dict()}; use the same settings, or start from a model without quantization"
+                f"for {wanted.to_dict()}; use the same settings, or start from a model without quantization"
             )
 
     def before_step(self, epoch: float) -> None:

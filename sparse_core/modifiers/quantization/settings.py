@@ -23,8 +23,8 @@ class QuantizationSettings:
     quantize_embeddings: bool = True
     quantize_linear_activations: bool = False
     """Whether the outputs of Linear layers are quantized too; their inputs always are."""
-    quantize_attention: bool = True
-    """Whether the four operands of the two attention matmuls are quantized."""
+    quantize_attention: bool | None = None
+    """Whether the four operands of the two attention matmuls are quantized; None: where the model allows it."""
     weight_bits: int = 7
     """Bits of a Linear weight, 2 to 8; embedding tables always have 8."""
 

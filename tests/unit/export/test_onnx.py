@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+import transformers
 from onnx import numpy_helper
 from transformers import (
     BertForMaskedLM,
@@ -150,6 +151,49 @@ def test_models_without_token_types_have_two_inputs(make: Callable[[], PreTraine
     export_model(model, tmp_path / "m.onnx")
     difference, magnitude = largest_difference(model, tmp_path / "m.onnx", optimized=False)
     assert difference < ROUNDING_TOLERANCE * magnitude
+
+
+DEBERTA = {"relative_attention": True, "position_buckets": 8, "pos_att_type": ["p2c", "c2p"], "type_vocab_size": 0,
+           "norm_rel_ebd": "layer_norm", "share_att_key": True, "position_biased_input": False}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "opset"),
+    [
+        ("DebertaV2ForSequenceClassification", {**DEBERTA, "share_att_key": False}, 13),
+        ("DebertaV2ForSequenceClassification", {**DEBERTA, "conv_kernel_size": 3, "position_buckets": -1}, 17),
+        ("DebertaV2ForSequenceClassification", {}, 14),  # without relative positions
+        ("DebertaV2ForMaskedLM", {**DEBERTA, "legacy": False}, 14),  # reads the embedding table past its lookup
+        ("ModernBertForSequenceClassification", {"classifier_pooling": "mean", "local_attention": 8}, 13),
+        ("ModernBertForSequenceClassification", {"local_attention": 8, "global_attn_every_n_layers": 2}, 17),
+        ("AlbertForSequenceClassification", {"embedding_size": 16, "num_hidden_groups": 2, "inner_group_num": 2}, 14),
+        ("MPNetForSequenceClassification", {}, 17),
+        ("BertForMaskedLM", {"tie_word_embeddings": False}, 14),
+    ],
+)
+def test_variants_of_other_architectures_export_without_a_warning(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder, name: str, config: dict[str, Any], opset: int
+) -> None:
+    sizes = {"vocab_size": VOCAB_SIZE, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
+             "intermediate_size": 48, "max_position_embeddings": 66, "pad_token_id": 1, "bos_token_id": 0,
+             "eos_token_id": 2, "cls_token_id": 0, "sep_token_id": 2, "hidden_dropout_prob": 0.0,
+             "attention_probs_dropout_prob": 0.0}  # fmt: skip
+    model_class = getattr(transformers, name)
+    model = model_class(model_class.config_class(**{**sizes, **config}))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                parameter.normal_(std=0.2)
+    apply_quantization(model, QuantizationSettings())
+    for _ in range(3):
+        model.train()(input_ids=torch.randint(3, VOCAB_SIZE, (4, 20)))
+    model.eval()
+    recwarn.clear()
+    export_model(model, tmp_path / "m.onnx", opset=opset)
+    assert [str(warning.message) for warning in recwarn] == []
+    for optimized in (True, False):
+        difference, magnitude = largest_difference(model, tmp_path / "m.onnx", optimized=optimized)
+        assert difference < ROUNDING_TOLERANCE * magnitude
 
 
 @pytest.mark.parametrize(

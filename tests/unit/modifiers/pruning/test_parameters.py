@@ -40,12 +40,26 @@ def test_all_is_every_parameter():
     assert list(match_parameters(net, "__ALL__")) == [name for name, _ in net.named_parameters()]
 
 
-def test_a_tied_weight_is_found_once():
+def test_an_output_layer_tied_to_a_table_is_not_prunable():
     net = Net()
     net.head = nn.Linear(4, 5, bias=False)
+    assert "head.weight" in prunable_parameters(net)
     net.head.weight = net.embeddings.weight
-    assert "embeddings.weight" in match_parameters(net, "__ALL_PRUNABLE__")
-    assert "head.weight" not in match_parameters(net, "__ALL_PRUNABLE__")
+    assert (
+        list(prunable_parameters(net))
+        == list(match_parameters(net, "__ALL_PRUNABLE__"))
+        == [
+            "conv.weight",
+            "dense.weight",
+        ]
+    )
+
+
+def test_a_matrix_that_two_layers_share_is_found_once():
+    net = Net()
+    net.again = nn.Linear(4, 3)
+    net.again.weight = net.dense.weight
+    assert list(match_parameters(net, "__ALL_PRUNABLE__")) == ["conv.weight", "dense.weight"]
 
 
 def test_no_match_names_the_entry_and_the_nearest_parameter():

@@ -15,6 +15,8 @@ from transformers import (
     DistilBertForSequenceClassification,
     ElectraConfig,
     ElectraForSequenceClassification,
+    MPNetConfig,
+    MPNetForSequenceClassification,
     PreTrainedModel,
     RobertaConfig,
     RobertaForSequenceClassification,
@@ -28,7 +30,7 @@ from sparse_core.modifiers.quantization.attention import (
     quantized_attention,
     require_attention_interface,
 )
-from sparse_core.modifiers.quantization.hf_quantizer import apply_quantization
+from sparse_core.modifiers.quantization.hf_quantizer import apply_quantization, quantization_of
 from sparse_core.modifiers.quantization.settings import QuantizationSettings
 
 SMALL = dict(vocab_size=60, max_position_embeddings=64)
@@ -121,9 +123,33 @@ def test_kind_of_attention_that_is_not_computed_is_refused() -> None:
         quantized_attention(nn.Module(), states, states, states, None, softcap=30.0)
 
 
-def test_model_outside_the_attention_interface_is_refused() -> None:
+def make_mpnet() -> PreTrainedModel:
+    return MPNetForSequenceClassification(
+        MPNetConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48, **SMALL)
+    )
+
+
+def test_model_outside_the_attention_interface_is_refused_when_its_attention_is_asked_for() -> None:
     with pytest.raises(RecipeError, match="quantize_attention: Linear does not use the AttentionInterface"):
         require_attention_interface(nn.Linear(2, 2))
+    with pytest.raises(RecipeError, match="quantize_attention: MPNetForSequenceClassification does not use"):
+        apply_quantization(make_mpnet(), QuantizationSettings(quantize_attention=True))
+
+
+@pytest.mark.parametrize(("asked", "messages"), [(None, 1), (False, 0)])
+def test_attention_out_of_reach_stays_float_with_a_warning_where_it_was_left_open(
+    asked: bool | None, messages: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = make_mpnet()
+    apply_quantization(model, QuantizationSettings(quantize_attention=asked))
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warnings == messages * [
+        "quantize_attention: the attention matmuls of MPNetForSequenceClassification stay float, because it does not "
+        "use the AttentionInterface of transformers"
+    ]
+    quantization = quantization_of(model)
+    assert quantization is not None and quantization.settings.quantize_attention is False
+    assert observed_operands(model) == []
 
 
 def test_the_model_is_told_the_attention_function(make_bert: Callable[..., PreTrainedModel]) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+import logging
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,7 +11,9 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 from transformers import (
+    BertForMaskedLM,
     BertForQuestionAnswering,
     BertForSequenceClassification,
     BertForTokenClassification,
@@ -25,12 +28,14 @@ from sparse_core.modifiers.quantization.hf_quantizer import (
     quantization_of,
     set_phase,
 )
-from sparse_core.modifiers.quantization.modules import fake_quantizers
+from sparse_core.modifiers.quantization.modules import QuantEmbedding, QuantLinear, fake_quantizers
 from sparse_core.modifiers.quantization.settings import QuantizationSettings
 
 MakeBert = Callable[..., PreTrainedModel]
 Batch = dict[str, Any]
-SETTINGS = QuantizationSettings(submodules=("bert.encoder", "classifier"), exclude_module_types=("LayerNorm",))
+SETTINGS = QuantizationSettings(
+    submodules=("bert.encoder", "classifier"), exclude_module_types=("LayerNorm",), quantize_attention=True
+)
 
 
 @pytest.fixture
@@ -84,6 +89,47 @@ def test_phase_and_settings_are_kept(make_bert: MakeBert, tmp_path: Path, phase:
     assert quantization.settings == SETTINGS
     assert quantization.phase == phase
     assert {fake_quant.observing for fake_quant in fake_quantizers(loaded)} == {phase == "observing"}
+
+
+def test_attention_that_is_left_open_is_decided_in_the_checkpoint(make_bert: MakeBert, tmp_path: Path) -> None:
+    make_bert().save_pretrained(tmp_path / "float")
+    model = BertForSequenceClassification.from_pretrained(
+        tmp_path / "float", quantization_config=SparsePipelinesConfig()
+    )
+    model.save_pretrained(tmp_path / "quantized")
+    config = json.loads((tmp_path / "quantized" / "config.json").read_text())
+    assert config["quantization_config"]["quantize_attention"] is True
+
+
+def test_tied_decoder_stays_tied_and_float_in_memory_and_on_disk(
+    make_bert: MakeBert, batch: Batch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = make_bert(BertForMaskedLM)
+    with caplog.at_level(logging.INFO):
+        apply_quantization(model, QuantizationSettings())
+    assert [record.getMessage() for record in caplog.records if "stays float" in record.getMessage()] == [
+        "submodules: cls.predictions.decoder stays float, because its weight is the table of "
+        "bert.embeddings.word_embeddings"
+    ]
+    model.train()(**batch, labels=batch["input_ids"]).loss.backward()
+    torch.optim.SGD(model.parameters(), lr=0.1).step()
+    model.eval().save_pretrained(tmp_path)
+    loaded = BertForMaskedLM.from_pretrained(tmp_path)
+    for tied in (model, loaded):
+        decoder, table = tied.cls.predictions.decoder, tied.bert.embeddings.word_embeddings
+        assert (type(decoder), type(table)) == (nn.Linear, QuantEmbedding)
+        assert decoder.weight is table.weight
+    assert torch.equal(loaded(**batch).logits, model(**batch).logits)
+
+
+def test_decoder_that_is_not_tied_is_quantized(make_bert: MakeBert, batch: Batch, tmp_path: Path) -> None:
+    model = make_bert(BertForMaskedLM, tie_word_embeddings=False)
+    apply_quantization(model, QuantizationSettings())
+    model.train()(**batch)
+    model.eval().save_pretrained(tmp_path)
+    loaded = BertForMaskedLM.from_pretrained(tmp_path)
+    assert type(loaded.cls.predictions.decoder) is QuantLinear
+    assert torch.equal(loaded(**batch).logits, model(**batch).logits)
 
 
 def test_second_round_trip_is_like_the_first(trained: PreTrainedModel, batch: Batch, tmp_path: Path) -> None:

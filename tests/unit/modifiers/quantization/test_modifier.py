@@ -115,6 +115,17 @@ def test_model_quantized_in_the_same_way_goes_on(make_bert: MakeBert) -> None:
     assert phase_of(model) == "observing"
 
 
+@pytest.mark.parametrize(("present", "asked"), [(None, True), (True, None), (None, None)])
+def test_attention_left_open_means_what_it_comes_to(
+    make_bert: MakeBert, present: bool | None, asked: bool | None
+) -> None:
+    model = make_bert()
+    apply_quantization(model, QuantizationSettings(quantize_attention=present))
+    activate(model, quantize_attention=asked)
+    with pytest.raises(RecipeError, match="'quantize_attention': True.* asks for .*'quantize_attention': False"):
+        activate(model, quantize_attention=False)
+
+
 def test_model_quantized_in_another_way_is_refused(make_bert: MakeBert) -> None:
     model = make_bert()
     apply_quantization(model, QuantizationSettings(weight_bits=8))

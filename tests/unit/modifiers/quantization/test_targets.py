@@ -1,45 +1,23 @@
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
 import pytest
 from torch import nn
 from transformers import (
-    BertForTokenClassification,
-    BertModel,
-    DistilBertConfig,
-    DistilBertForSequenceClassification,
+    BertForMaskedLM,
+    DebertaV2Config,
+    DebertaV2ForSequenceClassification,
+    MPNetConfig,
+    MPNetForSequenceClassification,
     PreTrainedModel,
-    RobertaConfig,
-    RobertaForSequenceClassification,
 )
 
 from sparse_core.errors import RecipeError
 from sparse_core.modifiers.quantization.settings import QuantizationSettings
-from sparse_core.modifiers.quantization.targets import quantization_targets, resolve_submodules
+from sparse_core.modifiers.quantization.targets import quantization_targets, settings_for
 
-BERT_SUBMODULES = ("bert.embeddings", "bert.encoder", "bert.pooler", "classifier")
 MakeBert = Callable[..., PreTrainedModel]
-
-
-def make_distilbert() -> PreTrainedModel:
-    return DistilBertForSequenceClassification(
-        DistilBertConfig(dim=16, n_layers=1, n_heads=2, hidden_dim=16, vocab_size=20, max_position_embeddings=8)
-    )
-
-
-def make_roberta() -> PreTrainedModel:
-    return RobertaForSequenceClassification(
-        RobertaConfig(
-            hidden_size=16,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            intermediate_size=16,
-            vocab_size=20,
-            max_position_embeddings=8,
-        )
-    )
 
 
 def test_all_linears_tables_and_attentions_by_default(make_bert: MakeBert) -> None:
@@ -91,57 +69,6 @@ def test_subclass_of_a_known_layer_is_left_alone() -> None:
     assert quantization_targets(model, QuantizationSettings(quantize_attention=False)).linears == ["1"]
 
 
-@pytest.mark.parametrize(
-    ("make", "expected"),
-    [
-        (make_roberta, ["roberta.embeddings", "roberta.encoder", "classifier"]),
-        (make_distilbert, ["distilbert.embeddings", "distilbert.transformer", "classifier"]),
-    ],
-)
-def test_names_of_another_architecture_are_taken_by_role(
-    make: Callable[[], PreTrainedModel], expected: list[str], caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.INFO):
-        assert resolve_submodules(make(), BERT_SUBMODULES) == expected
-    assert [record.getMessage() for record in caplog.records if "pooler" in record.getMessage()] == [
-        f"submodules: {type(make()).__name__} has no pooler, so 'bert.pooler' quantizes nothing"
-    ]
-
-
-def test_classifier_of_another_architecture_is_every_child_of_the_head(make_bert: MakeBert) -> None:
-    from transformers import BertForQuestionAnswering
-
-    assert resolve_submodules(make_bert(BertForQuestionAnswering), ("classifier",)) == ["qa_outputs"]
-
-
-def test_model_without_a_head_has_roles_but_no_classifier(make_bert: MakeBert) -> None:
-    model = make_bert(BertModel)
-    assert resolve_submodules(model, ("bert.encoder", "bert.pooler")) == ["encoder", "pooler"]
-    with pytest.raises(
-        RecipeError, match="submodules: 'classifier' is not a module of BertModel, which has embeddings"
-    ):
-        resolve_submodules(model, ("classifier",))
-
-
-def test_same_submodule_named_twice_counts_once(make_bert: MakeBert) -> None:
-    assert resolve_submodules(make_bert(), ("bert.encoder", "roberta.encoder")) == ["bert.encoder"]
-
-
-@pytest.mark.parametrize("name", ["bert.encodr", "bert.encoder.layer.9", "a.b.encoder", "head"])
-def test_submodule_without_counterpart_is_refused(make_bert: MakeBert, name: str) -> None:
-    with pytest.raises(
-        RecipeError,
-        match=f"submodules: '{name}' is not a module of BertForTokenClassification, which has "
-        "bert.embeddings, bert.encoder, dropout, classifier",
-    ):
-        resolve_submodules(make_bert(BertForTokenClassification), (name,))
-
-
-def test_the_nearest_submodule_is_proposed(make_bert: MakeBert) -> None:
-    with pytest.raises(RecipeError, match="did you mean 'bert.encoder'"):
-        resolve_submodules(make_bert(), ("bert.encodr",))
-
-
 def test_unknown_module_type_is_refused(make_bert: MakeBert) -> None:
     settings = QuantizationSettings(exclude_module_types=("LayerNrom",))
     with pytest.raises(RecipeError, match="exclude_module_types: 'LayerNrom' is neither .*did you mean 'LayerNorm'"):
@@ -152,3 +79,59 @@ def test_nothing_to_quantize_is_refused(make_bert: MakeBert) -> None:
     settings = QuantizationSettings(submodules=("dropout",))
     with pytest.raises(RecipeError, match=r"nothing of BertForSequenceClassification .* submodules \[dropout\]"):
         quantization_targets(make_bert(), settings)
+
+
+def test_tied_decoder_is_kept_float_with_the_reason(make_bert: MakeBert) -> None:
+    targets = quantization_targets(make_bert(BertForMaskedLM), QuantizationSettings())
+    assert len(targets.linears) == 2 * 6 + 1
+    assert targets.kept_float == {
+        "cls.predictions.decoder": "its weight is the table of bert.embeddings.word_embeddings"
+    }
+
+
+def test_kept_float_is_only_what_the_settings_name(make_bert: MakeBert) -> None:
+    settings = QuantizationSettings(submodules=("bert.encoder",))
+    assert quantization_targets(make_bert(BertForMaskedLM), settings).kept_float == {}
+
+
+def test_nothing_but_a_tied_decoder_is_nothing(make_bert: MakeBert) -> None:
+    settings = QuantizationSettings(submodules=("cls.predictions.decoder",))
+    with pytest.raises(RecipeError, match="nothing of BertForMaskedLM would be quantized"):
+        quantization_targets(make_bert(BertForMaskedLM), settings)
+
+
+TINY = {"vocab_size": 20, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16,
+        "max_position_embeddings": 8}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("model", "table", "reason"),
+    [
+        (
+            lambda: MPNetForSequenceClassification(MPNetConfig(**TINY)),
+            "mpnet.encoder.relative_attention_bias",
+            "added to the attention scores",
+        ),
+        (
+            lambda: DebertaV2ForSequenceClassification(DebertaV2Config(**TINY, relative_attention=True)),
+            "deberta.encoder.rel_embeddings",
+            "multiplies with the whole table",
+        ),
+    ],
+)
+def test_tables_of_relative_positions_stay_float(model: Callable[[], PreTrainedModel], table: str, reason: str) -> None:
+    made = model()
+    targets = quantization_targets(made, QuantizationSettings())
+    assert list(targets.kept_float) == [table] and reason in targets.kept_float[table]
+    assert table not in targets.embeddings and len(targets.embeddings) > 0
+    settings = QuantizationSettings(quantize_embeddings=False)
+    assert quantization_targets(made, settings).kept_float == {}
+
+
+def test_attention_that_is_left_open_follows_the_model(make_bert: MakeBert) -> None:
+    assert settings_for(make_bert(), QuantizationSettings()) == QuantizationSettings(quantize_attention=True)
+    mpnet = MPNetForSequenceClassification(MPNetConfig(**TINY))
+    assert settings_for(mpnet, QuantizationSettings()) == QuantizationSettings(quantize_attention=False)
+    for asked in (True, False):
+        settings = QuantizationSettings(quantize_attention=asked)
+        assert settings_for(mpnet, settings) is settings
