@@ -14,6 +14,16 @@ if TYPE_CHECKING:
 
     from sparse_core.recipe import Recipe
 
+_AUTO_CLASSES = {
+    "text_classification": "AutoModelForSequenceClassification",
+    "token_classification": "AutoModelForTokenClassification",
+    "question_answering": "AutoModelForQuestionAnswering",
+    "masked_language_modeling": "AutoModelForMaskedLM",
+}
+"""transformers' class with the head of each task."""
+_DEFAULT_TASK = "text_classification"
+_PRETRAINING_TASK = "masked_language_modeling"
+
 
 def add_recipe_commands(commands: argparse._SubParsersAction[Any]) -> None:
     """Adds `recipe list`, `recipe show` and `recipe check` to the commands of the main parser."""
@@ -27,12 +37,21 @@ def add_recipe_commands(commands: argparse._SubParsersAction[Any]) -> None:
     show.set_defaults(run=_show, parser=show)
     check = actions.add_parser("check", help="Print which parameters of a model each modifier would touch.")
     _add_recipe(check)
-    check.add_argument("--model", required=True, metavar="DIR", help="a Hugging Face model directory or hub id")
+    check.add_argument("--model", required=True, metavar="MODEL", help="a model directory, hub id or zoo: stub")
+    check.add_argument(
+        "--task",
+        choices=_AUTO_CLASSES,
+        metavar="TASK",
+        help=f"the head that training gives the model, one of {', '.join(_AUTO_CLASSES)} (default: the head that it "
+        "has, or text_classification for an encoder or a language model)",
+    )
     check.set_defaults(run=_check, parser=check)
 
 
 def _add_recipe(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recipe", metavar="RECIPE", help="a built-in name, a .yaml, .yml or .md file, or a directory")
+    parser.add_argument(
+        "recipe", metavar="RECIPE", help="a built-in name, a .yaml, .yml or .md file, a directory, or a zoo: stub"
+    )
     parser.add_argument("--recipe-args", default="", metavar="JSON", help="variables to override, as a JSON object")
 
 
@@ -69,23 +88,42 @@ def _check(options: argparse.Namespace) -> None:
     from sparse_core.recipe import check_recipe, format_check
 
     recipe = _load(options)
-    rows = check_recipe(recipe, _structure_of(options.model))
+    rows = check_recipe(recipe, _structure_of(options.model, options.task or ""))
     print(format_check(rows).rstrip())
     num_problems = sum(bool(row.problem) for row in rows)
     if num_problems:
         raise RecipeError(f"recipe: {recipe.source} cannot run on {options.model}; see the {num_problems} above")
 
 
-def _structure_of(model: str) -> PreTrainedModel:
+def _structure_of(model: str, task: str) -> PreTrainedModel:
     """The modules of a model without its weights: names and shapes are all that a check needs."""
+    from sparse_core.sources.model_directory import require_config
+    from sparse_core.sources.models import find_model
+
     try:
         import torch
-        from transformers import AutoConfig, AutoModelForSequenceClassification
+        import transformers
     except ImportError:
         raise DependencyError("recipe check needs torch; install `sparse-pipelines[train]`") from None
+    directory = find_model(model, config_only=True, setting="--model")
     try:
-        config = AutoConfig.from_pretrained(model)
-    except (OSError, ValueError) as error:
-        raise ModelError(f"--model: {model} has no usable config.json: {' '.join(str(error).split())[:200]}") from None
-    with torch.device("meta"):
-        return AutoModelForSequenceClassification.from_config(config)
+        own_task = _task_of(require_config(directory))
+    except ModelError as error:
+        raise ModelError(f"--{error}") from None
+    auto_class = getattr(transformers, _AUTO_CLASSES[task or own_task])
+    try:
+        config = transformers.AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
+        with torch.device("meta"):
+            return auto_class.from_config(config, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(f"--model: {model} cannot be made as {auto_class.__name__} ({reason})") from None
+
+
+def _task_of(config: dict[str, Any]) -> str:
+    """The task of the head that a model has; an encoder, or one with pretraining's head, gets a new one in training."""
+    architecture = str((config.get("architectures") or [""])[0])
+    for task, auto_class in _AUTO_CLASSES.items():
+        if task != _PRETRAINING_TASK and architecture.endswith(auto_class.removeprefix("AutoModel")):
+            return task
+    return _DEFAULT_TASK

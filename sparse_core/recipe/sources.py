@@ -1,4 +1,4 @@
-"""Where a recipe's text comes from: a built-in, a file, a recipe artifact, or the text itself."""
+"""Where a recipe's text comes from: a built-in, a file, a recipe artifact, a SparseZoo stub, or the text itself."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 
 from sparse_core.errors import RecipeError, did_you_mean
 from sparse_core.recipe.document import MAX_CHARACTERS
+from sparse_core.sources.object_store import is_object, local_path
+from sparse_core.sources.zoo import is_stub, recipe_source
 
 ARTIFACT_NAME = "recipe.yaml"
 """File that holds the recipe in a recipe artifact, and in every directory with a trained model."""
@@ -25,8 +27,8 @@ def read_source(source: str | Path) -> tuple[str, str]:
     """Name and YAML text of a recipe.
 
     Args:
-        source: a built-in's name, a `.yaml`, `.yml` or `.md` file, a directory with a `recipe.yaml`, or, when it has
-            a newline, the recipe's text.
+        source: a built-in's name, a `.yaml`, `.yml` or `.md` file, a directory with a `recipe.yaml`, a SparseZoo stub
+            (`zoo:...`), or, when it has a newline, the recipe's text.
 
     Returns:
         The source's name for messages, and the text, in which YAML of a `.md` file keeps its line numbers.
@@ -34,11 +36,15 @@ def read_source(source: str | Path) -> tuple[str, str]:
     Raises:
         RecipeError: there is no such recipe, or its file cannot be read.
     """
+    if isinstance(source, str) and "\n" in source:
+        return "recipe text", _yaml_part(source, "recipe text", required=False)
+    if isinstance(source, str) and is_stub(source):
+        source = recipe_source(source)
     if isinstance(source, str):
-        if "\n" in source:
-            return "recipe text", _yaml_part(source, "recipe text", required=False)
         if source in (builtins := _builtin_files()):
             return source, builtins[source].read_text(encoding="utf-8")
+        if is_object(source):
+            source = local_path("recipe", source)
     path = _existing_path(source)
     name = str(path)
     if path.suffix.lower() in _YAML_SUFFIXES:
@@ -66,11 +72,6 @@ def _existing_path(source: str | Path) -> Path:
     if found:
         return path
     name = str(source)[:120]
-    if name.startswith("zoo:"):
-        raise RecipeError(
-            f"recipe: '{name}' is a SparseZoo stub and SparseZoo is closed; use a file or a built-in recipe: "
-            + ", ".join(builtin_recipes())
-        )
     raise RecipeError(
         f"recipe: '{name}' is no file, no directory with a {ARTIFACT_NAME} and no built-in recipe; built-in are "
         + ", ".join(builtin_recipes())

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sparse_core.errors import ModelError
+from sparse_core.sources.pickled_weights import PICKLED_INDEX_NAME, PICKLED_NAME, refuse_sparseml_quantization
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
@@ -32,8 +33,9 @@ TOKENIZER_NAMES = (
 )
 TRAINING_NAMES = ("recipe.yaml", "training_log.json", "metrics.json")
 """Files that the training steps add to a model."""
-_PICKLE_PATTERNS = ("pytorch_model*.bin", "*.pt", "*.pth")
-_CONVERSION = "AutoModel.from_pretrained(...).save_pretrained(...) on a machine that trusts the file writes safetensors"
+_PICKLED_SUFFIXES = (".bin", ".pt", ".pth")
+_CONVERSION = "AutoModel.from_pretrained(...).save_pretrained(...) writes safetensors"
+_POINTER_START = b"version https://git-lfs"
 _HEADER_LENGTH = struct.Struct("<Q")
 
 
@@ -67,26 +69,43 @@ def require_weights(directory: Path) -> list[str]:
     Raises:
         ModelError: there are none, they are pickles, a shard is missing, or a file is cut short.
     """
-    if (directory / WEIGHTS_NAME).is_file():
-        _require_whole(directory / WEIGHTS_NAME)
-        return [WEIGHTS_NAME]
-    if (directory / INDEX_NAME).is_file():
-        shards = _shard_names(directory / INDEX_NAME)
-        for shard in shards:
-            if not (directory / shard).is_file():
-                raise ModelError(f"model: {directory} has no {shard}, which {INDEX_NAME} names; copy all of its shards")
-            _require_whole(directory / shard)
-        return [INDEX_NAME, *shards]
-    pickles = sorted(file.name for pattern in _PICKLE_PATTERNS for file in directory.glob(pattern))
-    if pickles:
+    names = find_weights(directory)
+    if are_pickled(names):
         raise ModelError(
-            f"model: {directory} has its weights in {pickles[0]}, a pickle, which can run any code when it is read; "
-            f"only safetensors are accepted: {_CONVERSION}"
+            f"model: {directory} has its weights in {names[0]}, a pickle, and only safetensors are read; "
+            f"`sparse-core fetch_model --model {directory} --output NEW_DIRECTORY` converts them"
         )
+    return names
+
+
+def find_weights(directory: Path) -> list[str]:
+    """Names of the files that hold the weights, an index of shards included: safetensors, else pickles to convert.
+
+    Raises:
+        ModelError: there are none of a kind that can be read, a shard is missing, or a file is cut short.
+    """
+    for name, index in ((WEIGHTS_NAME, INDEX_NAME), (PICKLED_NAME, PICKLED_INDEX_NAME)):
+        if (directory / name).is_file():
+            _require_whole(directory / name)
+            return [name]
+        if (directory / index).is_file():
+            shards = _shard_names(directory / index)
+            for shard in shards:
+                if not (directory / shard).is_file():
+                    raise ModelError(f"model: {directory} has no {shard}, which {index} names; copy all of its shards")
+                _require_whole(directory / shard)
+            return [index, *shards]
+    others = sorted(file.name for file in directory.iterdir() if file.suffix in _PICKLED_SUFFIXES)
     raise ModelError(
-        f"model: {directory} has no weights; expected {WEIGHTS_NAME}, or {INDEX_NAME} with its shards (weights of "
-        f"another kind can be converted: {_CONVERSION})"
+        f"model: {directory} has no weights{' but ' + others[0] if others else ''}; expected {WEIGHTS_NAME} or "
+        f"{PICKLED_NAME}, or one of their indexes with its shards (weights of another kind can be converted: "
+        f"{_CONVERSION})"
     )
+
+
+def are_pickled(names: list[str]) -> bool:
+    """Whether `names`, which `find_weights` returned, are those of pickles."""
+    return names[0] in (PICKLED_NAME, PICKLED_INDEX_NAME)
 
 
 def require_tokenizer(directory: Path) -> list[str]:
@@ -115,7 +134,18 @@ def _shard_names(index: Path) -> list[str]:
 
 
 def _require_whole(path: Path) -> None:
-    """Compares the size of a safetensors file with what its header says (safetensors format, "Format").
+    """Finds out what can be told about a file of weights without reading them."""
+    with path.open("rb") as stream:
+        if stream.read(len(_POINTER_START)) == _POINTER_START:
+            raise ModelError(
+                f"model: {path} is a Git LFS pointer, not the weights; run `git lfs pull` where it came from"
+            )
+    if path.suffix not in _PICKLED_SUFFIXES:
+        refuse_sparseml_quantization(_tensor_names(path), path)
+
+
+def _tensor_names(path: Path) -> list[str]:
+    """Names in a safetensors file, whose size must be what its header says (safetensors format, "Format").
 
     The file starts with the header's length as a little-endian uint64 and the header as JSON, whose `data_offsets`
     count from the header's end.
@@ -125,18 +155,17 @@ def _require_whole(path: Path) -> None:
         start = stream.read(_HEADER_LENGTH.size)
         header_bytes = _HEADER_LENGTH.unpack(start)[0] if len(start) == _HEADER_LENGTH.size else size_bytes
         header_text = stream.read(header_bytes) if header_bytes < size_bytes else b""
-    if start.startswith(b"version "):
-        raise ModelError(f"model: {path} is a Git LFS pointer, not the weights; run `git lfs pull` where it came from")
     try:
         header = json.loads(header_text)
-        tensors = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+        ends = {name: entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"}
+        expected_bytes = _HEADER_LENGTH.size + header_bytes + max(ends.values(), default=0)
     except (ValueError, AttributeError, KeyError, TypeError, IndexError):
         raise ModelError(f"model: {path} is not a safetensors file, or is cut short; copy it again") from None
-    expected_bytes = _HEADER_LENGTH.size + header_bytes + max(tensors, default=0)
     if size_bytes != expected_bytes:
         raise ModelError(
             f"model: {path} has {size_bytes} bytes, but its header describes {expected_bytes}; copy it again"
         )
+    return list(ends)
 
 
 def _read_object(path: Path) -> dict[str, Any]:

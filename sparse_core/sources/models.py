@@ -1,65 +1,83 @@
-"""Brings a model into a directory of its own, from a local directory or the Hugging Face hub."""
+"""Where a model comes from: a directory, the Hugging Face hub, or what a SparseZoo stub stands for."""
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from pathlib import Path
 
 from sparse_core.artifacts import require_disk_space
-from sparse_core.errors import DependencyError, ModelError
+from sparse_core.errors import ModelError
+from sparse_core.sources.hub_models import download
 from sparse_core.sources.model_directory import (
     CONFIG_NAME,
-    INDEX_NAME,
-    SHARD_PATTERN,
-    TOKENIZER_NAMES,
     TRAINING_NAMES,
     WEIGHTS_NAME,
+    are_pickled,
+    find_weights,
     require_config,
     require_tokenizer,
-    require_weights,
 )
+from sparse_core.sources.object_store import is_object, local_path
+from sparse_core.sources.pickled_weights import write_safetensors
+from sparse_core.sources.zoo import is_stub, model_source
 
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
-_HUB_PATTERNS = (CONFIG_NAME, WEIGHTS_NAME, INDEX_NAME, SHARD_PATTERN, *TOKENIZER_NAMES, *TRAINING_NAMES)
-_ZOO_PREFIX = "zoo:"
-_OFFLINE = "to work offline, give `model` the path of a directory that holds the model"
+_EXPECTED = "expected a directory, a hub id such as 'google-bert/bert-base-uncased', or a zoo: stub"
 
 
 def is_local(model: str) -> bool:
-    """Whether `model` means a directory: one that exists, or a text that cannot be a hub id."""
+    """Whether `model` means a directory: one that exists, or a text that can be neither a hub id nor a stub."""
+    if is_stub(model) or is_object(model):
+        return False
     looks_like_path = model.startswith((".", "/", "~")) or not _HUB_ID.fullmatch(model)
     return looks_like_path or Path(model).exists()
 
 
-def find_model(model: str, revision: str = "") -> Path:
+def find_model(
+    model: str,
+    revision: str = "",
+    *,
+    cache_dir: str = "",
+    use_auth_token: bool = False,
+    config_only: bool = False,
+    setting: str = "model",
+) -> Path:
     """The directory of a model, downloaded to the hub's cache where it is not local.
 
     Args:
-        model: directory, or hub id such as "google-bert/bert-base-uncased". The token and offline mode are those of
-            huggingface_hub (HF_TOKEN, HF_HUB_OFFLINE).
+        model: directory, hub id such as "google-bert/bert-base-uncased", or a SparseZoo stub (`zoo:...`). Offline mode
+            and the token are those of huggingface_hub: HF_HUB_OFFLINE, and HF_TOKEN or `hf auth login`.
         revision: branch, tag or commit on the hub; empty: the default branch.
+        cache_dir: the hub's cache; empty: what HF_HUB_CACHE or HF_HOME says.
+        use_auth_token: a token must be there; otherwise it is used where there is one.
+        config_only: `config.json` is enough, nothing else is downloaded.
+        setting: name of the setting that says `model`, for messages.
+
+    Returns:
+        A directory. Its files are as they came: `copy_model` checks them, and converts pickled weights.
 
     Raises:
-        ModelError: there is no such directory, a revision is given for one, or the hub does not give the model.
+        ModelError: there is no such directory, a revision is given for one, the hub does not give the model, or the
+            stub stands for nothing.
         DependencyError: huggingface_hub is not installed.
     """
     if not model.strip():
-        raise ModelError("model: nothing is given; expected a directory or a hub id")
-    if not is_local(model):
-        return _download(model, revision)
-    if model.startswith(_ZOO_PREFIX):
-        raise ModelError(
-            f"model: '{model}' is a SparseZoo stub and SparseZoo is closed; give a directory, or a hub id such as "
-            "'google-bert/bert-base-uncased'"
+        raise ModelError(f"{setting}: nothing is given; {_EXPECTED}")
+    source: Path | str = model_source(model, setting) if is_stub(model) else model
+    if isinstance(source, str) and (is_stub(model) or not (is_local(source) or is_object(source))):
+        return download(
+            source,
+            revision,
+            cache_dir=cache_dir,
+            use_auth_token=use_auth_token,
+            config_only=config_only,
+            setting=setting,
+            asked=model,
         )
-    directory = Path(os.path.expanduser(model))
+    directory = source if isinstance(source, Path) else local_path(setting, source)
     if not directory.exists():
-        raise ModelError(
-            f"model: the directory {model} does not exist; expected a directory, or a hub id such as "
-            "'google-bert/bert-base-uncased'"
-        )
+        raise ModelError(f"{setting}: the directory {model} does not exist; {_EXPECTED}")
     if revision:
         raise ModelError(f"revision: '{revision}' is given, but the model {model} is a directory; leave it empty")
     return directory
@@ -68,47 +86,24 @@ def find_model(model: str, revision: str = "") -> Path:
 def copy_model(source: Path, destination: Path) -> None:
     """Copies config, weights, tokenizer and training records of `source`, and nothing else, after checking them.
 
-    Plain copies: a link would let a later change in the source reach what was published.
+    Weights that are pickles arrive as `model.safetensors`. Plain copies: a link would let a later change in the source
+    reach what was published.
 
     Raises:
-        ModelError: a file that is needed is missing or damaged.
+        ModelError: a file that is needed is missing or damaged, or pickled weights hold more than tensors.
         OutputError: the disk has no room.
+        DependencyError: the weights are pickles and torch is not installed.
     """
     require_config(source)
-    names = [CONFIG_NAME, *require_weights(source), *require_tokenizer(source)]
+    weights = find_weights(source)
+    names = [CONFIG_NAME, *require_tokenizer(source)]
     names += [name for name in TRAINING_NAMES if (source / name).is_file()]
-    size_bytes = sum((source / name).stat().st_size for name in names)
+    size_bytes = sum((source / name).stat().st_size for name in (*names, *weights))
     require_disk_space(destination, size_bytes, f"a copy of {source}")
+    if are_pickled(weights):
+        files = [source / name for name in weights if not name.endswith(".json")]
+        write_safetensors(files, destination / WEIGHTS_NAME)
+    else:
+        names += weights
     for name in names:
         shutil.copyfile(source / name, destination / name)
-
-
-def _download(model: str, revision: str) -> Path:
-    try:
-        from huggingface_hub import errors, snapshot_download
-    except ImportError as error:
-        raise DependencyError(
-            f"model: '{model}' is a hub id, which needs huggingface_hub; pip install sparse-pipelines[train]"
-        ) from error
-    at = f" at the revision '{revision}'" if revision else ""
-    try:
-        return Path(snapshot_download(model, revision=revision or None, allow_patterns=list(_HUB_PATTERNS)))
-    except errors.GatedRepoError:
-        reason = "its owner lets only some accounts read it; set HF_TOKEN to the token of such an account"
-    except errors.RevisionNotFoundError:
-        reason = "the model has no such revision; leave it empty for the default branch"
-    except errors.RepositoryNotFoundError:
-        reason = "there is no such model, or it is private and HF_TOKEN is not set to a token that may read it"
-    except errors.LocalEntryNotFoundError as error:
-        reason = f"it is not in the local cache and {_why_no_network(error)}; {_OFFLINE}"
-    except (errors.HFValidationError, errors.HfHubHTTPError, errors.HTTPError, OSError) as error:
-        reason = f"{(str(error) or type(error).__name__).splitlines()[0]}; {_OFFLINE}"
-    raise ModelError(f"model: '{model}' is no directory here, and{at} cannot be fetched from the hub: {reason}")
-
-
-def _why_no_network(error: Exception) -> str:
-    from huggingface_hub import constants
-
-    if constants.is_offline_mode():
-        return "HF_HUB_OFFLINE is set"
-    return f"{constants.ENDPOINT} does not answer"

@@ -1,4 +1,4 @@
-"""Brings a model and its tokenizer from a directory or the Hugging Face hub, checked and copied."""
+"""Brings a model and its tokenizer from a directory, the Hugging Face hub or a SparseZoo stub, checked and copied."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from sparse_core.errors import ModelError
 
 
 def fetch_model(output: Path, *, model: str, revision: str = "", content_hash: str = "") -> dict[str, Any]:
-    """Copies config, safetensors weights and tokenizer of a model after checking that all are there.
+    """Copies config, weights (as safetensors) and tokenizer of a model after checking that all are there.
 
     Args:
         output: where the model appears, as a Hugging Face directory.
-        model: a local directory, or a hub id such as google-bert/bert-base-uncased. HF_TOKEN and HF_HUB_OFFLINE are
-            honoured.
+        model: a local directory, a hub id such as google-bert/bert-base-uncased, or a SparseZoo stub (zoo:...).
+            HF_TOKEN, HF_HUB_OFFLINE and SPARSE_CORE_ZOO_MIRROR are honoured.
         revision: branch, tag or commit on the hub; empty: the default branch.
         content_hash: fingerprint of the local directory when it was submitted; empty: not checked.
 
@@ -23,8 +23,8 @@ def fetch_model(output: Path, *, model: str, revision: str = "", content_hash: s
         Size of the copied files in bytes.
 
     Raises:
-        SparseCoreError: the model cannot be found or fetched, lacks a file, has its weights as a pickle or needs code
-            of its own, has changed since it was submitted, or the output is in use.
+        SparseCoreError: the model cannot be found or fetched, lacks a file, has weights that are more than tensors or
+            needs code of its own, has changed since it was submitted, or the output is in use.
     """
     from sparse_core.sources.models import copy_model, find_model, is_local
 

@@ -19,7 +19,8 @@ def fetch_recipe(output: Path, *, recipe: str, recipe_args: str = "", content_ha
 
     Args:
         output: where the recipe artifact appears.
-        recipe: a built-in recipe's name, a .yaml, .yml or .md file, or a directory with a recipe.yaml.
+        recipe: a built-in recipe's name, a .yaml, .yml or .md file, a directory with a recipe.yaml, or a SparseZoo stub
+            (zoo:...).
         recipe_args: new values for the recipe's root variables, as a JSON object or name=value,name=value.
         content_hash: fingerprint of the recipe's file when it was submitted; empty: not checked.
 

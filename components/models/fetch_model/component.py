@@ -16,13 +16,13 @@ def fetch_model(
     revision: str = "",
     content_hash: str = "",
 ) -> None:
-    """Copies config, safetensors weights and tokenizer of a model after checking that all are there.
+    """Copies config, weights (as safetensors) and tokenizer of a model after checking that all are there.
 
     Args:
         fetched_model: the model and its tokenizer as a Hugging Face directory.
         metrics: the numbers that the step returns, and step_seconds.
-        model: a local directory, or a hub id such as google-bert/bert-base-uncased. HF_TOKEN and HF_HUB_OFFLINE are
-            honoured.
+        model: a local directory, a hub id such as google-bert/bert-base-uncased, or a SparseZoo stub (zoo:...).
+            HF_TOKEN, HF_HUB_OFFLINE and SPARSE_CORE_ZOO_MIRROR are honoured.
         revision: branch, tag or commit on the hub; empty: the default branch.
         content_hash: fingerprint of the local directory when it was submitted; empty: not checked.
     """

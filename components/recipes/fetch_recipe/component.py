@@ -21,7 +21,8 @@ def fetch_recipe(
     Args:
         resolved_recipe: recipe.yaml with every variable resolved.
         metrics: the numbers that the step returns, and step_seconds.
-        recipe: a built-in recipe's name, a .yaml, .yml or .md file, or a directory with a recipe.yaml.
+        recipe: a built-in recipe's name, a .yaml, .yml or .md file, a directory with a recipe.yaml, or a SparseZoo stub
+            (zoo:...).
         recipe_args: new values for the recipe's root variables, as a JSON object or name=value,name=value.
         content_hash: fingerprint of the recipe's file when it was submitted; empty: not checked.
     """

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sparse_core.errors import RecipeError
+from sparse_core.errors import RecipeError, SparseCoreError
 from sparse_core.recipe import builtin_recipes, load_recipe
 
 YAML = "end: 3\na_modifiers:\n  - !EpochRangeModifier {start_epoch: 0, end_epoch: eval(end)}\n"
@@ -17,12 +17,16 @@ BAD_LINE = "a_modifiers:\n  - !EpochRangeModifier {start_epoch: 0, end: 3}\n"
 
 def test_the_built_in_names() -> None:
     assert builtin_recipes() == (
+        "conll2003/base",
         "conll2003/pruned90_quant",
         "dense/base",
         "goemotions/pruned90_quant",
         "mnli/pruned90_quant",
         "qqp/pruned90_quant",
         "sparsify/gradual_quant",
+        "squad/base",
+        "squad/pruned90_quant",
+        "sst2/base",
         "sst2/pruned90_quant",
     )
 
@@ -64,12 +68,36 @@ def test_windows_line_ends_and_byte_order_mark(tmp_path: Path) -> None:
     assert load_recipe(path).num_epochs == 3.0
 
 
+def test_a_stub_is_its_built_in() -> None:
+    stub = "zoo:nlp/question_answering/obert-base/pytorch/huggingface/squad/pruned90_quant-none"
+    assert load_recipe(stub, {"num_epochs": 14}) == load_recipe("squad/pruned90_quant", {"num_epochs": 14})
+    assert load_recipe(stub).source == "squad/pruned90_quant"
+
+
+def test_a_stub_in_a_mirror_is_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stub = "nlp/sentiment_analysis/obert-base/pytorch/huggingface/sst2/pruned90_quant-none"
+    file = tmp_path / stub / "recipe" / "recipe_original.md"
+    file.parent.mkdir(parents=True)
+    file.write_text(f"---\n{YAML}---\n")
+    monkeypatch.setenv("SPARSE_CORE_ZOO_MIRROR", str(tmp_path))
+    assert load_recipe(f"zoo:{stub}").source == str(file)
+    assert load_recipe(f"zoo:{stub}").num_epochs == 3.0
+
+
+def test_object_storage_is_refused_by_its_one_seam() -> None:
+    with pytest.raises(SparseCoreError, match=r"^recipe: s3://recipes/mine\.yaml is in object storage"):
+        load_recipe("s3://recipes/mine.yaml")
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [
         ("sst2/pruned90_quantt", r"'sst2/pruned90_quantt' is no file, .*did you mean 'sst2/pruned90_quant'\?"),
         ("nowhere.yaml", "recipe: 'nowhere.yaml' is no file, no directory with a recipe.yaml and no built-in recipe"),
-        ("zoo:nlp/text_classification/x", "SparseZoo is closed; use a file or a built-in recipe: conll2003"),
+        (
+            "zoo:nlp/text_classification/x",
+            "^recipe: 'zoo:nlp/text_classification/x' has 3 parts, but a SparseZoo stub h",
+        ),
         ("x" * 5000, "is no file"),
         ("bad\0name", "is no file"),
         ("", "is no file"),

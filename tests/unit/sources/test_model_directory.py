@@ -8,7 +8,13 @@ import struct
 import pytest
 
 from sparse_core.errors import ModelError
-from sparse_core.sources.model_directory import require_config, require_tokenizer, require_weights
+from sparse_core.sources.model_directory import (
+    are_pickled,
+    find_weights,
+    require_config,
+    require_tokenizer,
+    require_weights,
+)
 
 
 @pytest.fixture
@@ -105,16 +111,62 @@ def test_an_index_that_does_not_fit(tmp_path, index, message):
         require_weights(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["pytorch_model.bin", "pytorch_model-00001-of-00002.bin", "model.pt", "model.pth"])
-def test_pickled_weights_are_refused(tmp_path, name):
-    (tmp_path / name).write_bytes(b"")
-    with pytest.raises(ModelError, match=f"has its weights in {name}, a pickle, .*only safetensors are accepted: .*"):
+def test_pickled_weights_are_found_and_only_fetch_model_reads_them(tmp_path):
+    (tmp_path / "pytorch_model.bin").write_bytes(b"pickle")
+    assert find_weights(tmp_path) == ["pytorch_model.bin"]
+    assert are_pickled(find_weights(tmp_path))
+    message = (
+        f"^model: {tmp_path} has its weights in pytorch_model\\.bin, a pickle, and only safetensors are read; "
+        f"`sparse-core fetch_model --model {tmp_path} --output NEW_DIRECTORY` converts them$"
+    )
+    with pytest.raises(ModelError, match=message):
         require_weights(tmp_path)
 
 
-def test_no_weights(tmp_path):
-    (tmp_path / "tf_model.h5").write_bytes(b"")
-    with pytest.raises(ModelError, match=r"has no weights; expected model\.safetensors, or .*another kind can be conv"):
+def test_pickled_shards_are_found_by_their_index(tmp_path):
+    shard = "pytorch_model-00001-of-00001.bin"
+    index = tmp_path / "pytorch_model.bin.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": shard}}))
+    with pytest.raises(ModelError, match=rf"has no {shard}, which pytorch_model\.bin\.index\.json names; copy all"):
+        find_weights(tmp_path)
+    (tmp_path / shard).write_bytes(b"pickle")
+    assert find_weights(tmp_path) == [index.name, shard]
+    assert are_pickled(find_weights(tmp_path))
+
+
+def test_a_pointer_is_no_pickle(tmp_path):
+    (tmp_path / "pytorch_model.bin").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n")
+    with pytest.raises(
+        ModelError, match=r"pytorch_model\.bin is a Git LFS pointer, not the weights; run `git lfs pull`"
+    ):
+        find_weights(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("tf_model.h5", ""),
+        ("model.pt", " but model.pt"),
+        ("model.pth", " but model.pth"),
+        ("pytorch_model-00001-of-00002.bin", " but pytorch_model-00001-of-00002.bin"),
+    ],
+)
+def test_no_weights(tmp_path, name, found):
+    (tmp_path / name).write_bytes(b"")
+    message = (
+        f"has no weights{found}; expected model.safetensors or pytorch_model.bin, or one of their indexes with its"
+    )
+    with pytest.raises(ModelError, match=f"{message} shards .*save_pretrained.* writes safetensors"):
+        find_weights(tmp_path)
+
+
+def test_quantized_checkpoints_of_sparseml_are_refused(tmp_path):
+    key = "bert.encoder.layer.0.output.dense.module.weight_fake_quant.activation_post_process.min_val"
+    header = json.dumps({key: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
+    (tmp_path / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes(4))
+    with pytest.raises(
+        ModelError, match=rf"model\.safetensors is a quantized checkpoint of SparseML \('{key}' belongs"
+    ):
         require_weights(tmp_path)
 
 

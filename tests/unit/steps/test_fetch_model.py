@@ -8,6 +8,7 @@ import sys
 import pytest
 import torch
 import transformers
+from safetensors.torch import load_file
 from tokenizers import BertWordPieceTokenizer
 
 from sparse_core.artifacts import fingerprint, read_manifest
@@ -112,10 +113,49 @@ def test_a_directory_that_lacks_a_file(model, tmp_path, file, message):
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
-def test_pickled_weights(model, tmp_path):
-    (model / "model.safetensors").rename(model / "pytorch_model.bin")
-    with pytest.raises(ModelError, match=r"has its weights in pytorch_model\.bin, a pickle, .* writes safetensors$"):
+def test_pickled_weights_give_the_same_model(saved, model, tmp_path):
+    weights = load_file(model / "model.safetensors")
+    (model / "model.safetensors").unlink()
+    torch.save(weights, model / "pytorch_model.bin")
+    facts = fetch_model(tmp_path / "out", model=str(model), content_hash=fingerprint(model))
+    assert sorted(read_manifest(tmp_path / "out")["files"]) == FILES
+    assert facts["size_bytes"] > sum(tensor.nbytes for tensor in weights.values())
+    first, second = (transformers.AutoModel.from_pretrained(path).state_dict() for path in (saved, tmp_path / "out"))
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_tied_weights_of_a_pickled_language_model_stay_tied(model, tmp_path):
+    config = transformers.AutoConfig.from_pretrained(model)
+    first = transformers.BertForMaskedLM(config).eval()
+    first.config.save_pretrained(model)
+    (model / "model.safetensors").unlink()
+    # transformers 4 before 4.31 kept this buffer
+    torch.save(first.state_dict() | {"bert.embeddings.position_ids": torch.arange(16)}, model / "pytorch_model.bin")
+    fetch_model(tmp_path / "out", model=str(model))
+    second = transformers.AutoModelForMaskedLM.from_pretrained(tmp_path / "out").eval()
+    assert second.get_output_embeddings().weight is second.get_input_embeddings().weight
+    ids = torch.tensor([[2, 5, 4, 3]])
+    assert torch.equal(first(ids).logits, second(ids).logits)
+    classifier = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / "out")
+    assert torch.equal(classifier.get_input_embeddings().weight, first.get_input_embeddings().weight)
+
+
+def test_a_pickle_that_is_refused_leaves_nothing(model, tmp_path):
+    (model / "model.safetensors").unlink()
+    torch.save({"step": 1}, model / "pytorch_model.bin")
+    with pytest.raises(ModelError, match=r"'step' in .*pytorch_model\.bin is no tensor \(int\)"):
         fetch_model(tmp_path / "out", model=str(model))
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_stub_from_a_mirror(model, tmp_path, monkeypatch):
+    stub = "nlp/text_classification/obert-base/pytorch/huggingface/mnli/base-none"
+    (tmp_path / "mirror" / stub).mkdir(parents=True)
+    model.rename(tmp_path / "mirror" / stub / "training")
+    monkeypatch.setenv("SPARSE_CORE_ZOO_MIRROR", str(tmp_path / "mirror"))
+    fetch_model(tmp_path / "out", model=f"zoo:{stub}", content_hash="of nothing: a stub is no file")
+    assert sorted(read_manifest(tmp_path / "out")["files"]) == FILES
 
 
 def test_a_directory_that_does_not_exist(tmp_path):
