@@ -136,6 +136,28 @@ class RecipeCallback(transformers.TrainerCallback):
         mark_whole(checkpoint)
 
 
+class WholeCheckpointCallback(transformers.TrainerCallback):
+    """Declares the checkpoints of a training without a recipe whole, as RecipeCallback does those of one with it."""
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Runs when every file of the checkpoint is there."""
+        mark_whole(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+
+
+class CollatorCallback(transformers.TrainerCallback):
+    """Tells a collator that masks a row anew in each epoch, by its `set_epoch`, which epoch it is."""
+
+    def __init__(self, collator: Any) -> None:
+        """Tells `collator`, if it has such a method."""
+        self._collator = collator
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Runs before the loader makes its first batch; a training that resumes is within the epoch."""
+        if hasattr(self._collator, "set_epoch"):
+            seed = args.data_seed if args.data_seed is not None else args.seed
+            self._collator.set_epoch(int(state.epoch or 0.0), seed)
+
+
 class ProgressCallback(transformers.TrainerCallback):
     """Logs a line of progress every few seconds: epoch, loss, learning rate, time left."""
 

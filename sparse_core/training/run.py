@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import shutil
 import time
 from dataclasses import dataclass
@@ -22,22 +23,27 @@ from sparse_core.artifacts import (
     staged,
     write_json,
 )
+from sparse_core.errors import ModelError
 from sparse_core.modifiers.base import TrainingContext
 from sparse_core.modifiers.distillation.modifier import DistillationModifier
 from sparse_core.modifiers.pruning.report import sparsity_report
-from sparse_core.tasks import get_task, read_schema, require_same_tokenizer
-from sparse_core.training.callback import TIMING_SUFFIXES, ProgressCallback
+from sparse_core.tasks import read_examples, read_schema, task_of
+from sparse_core.training.assembly import evaluate_on, scores_of_last_step, task_trainer
+from sparse_core.training.callback import TIMING_SUFFIXES
 from sparse_core.training.checkpoints import last_whole_checkpoint
 from sparse_core.training.settings import TrainingSettings
-from sparse_core.training.trainer import Trainer
+from sparse_core.training.teachers import teacher_rows
 
 if TYPE_CHECKING:
     from sparse_core.recipe import Recipe
     from sparse_core.training.arguments import TrainingArguments
+    from sparse_core.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
 CHECKPOINT_FOLDER = "checkpoint"
+_MISMATCHED = "mismatched"
+"""MNLI's second validation split is `validation_mismatched`."""
 _CHECKPOINT_WEIGHT_COPIES = 4  # weights, two Adam moments, and masks as one byte a weight, rounded up
 _CHECKPOINTS_ON_DISK = 3  # two kept by save_total_limit, and the one being written
 
@@ -56,6 +62,7 @@ class TrainingRun:
         settings: training settings.
         stop_epoch: end before this epoch, with a checkpoint in the artifact; None runs to the end.
         start_checkpoint: whole checkpoint of an earlier step to go on from.
+        use_teacher_tokenizer: the teacher may have another tokenizer, and then reads tokens of its own.
     """
 
     step: str
@@ -67,6 +74,7 @@ class TrainingRun:
     settings: TrainingSettings
     stop_epoch: float | None = None
     start_checkpoint: Path | None = None
+    use_teacher_tokenizer: bool = False
 
     def execute(self) -> dict[str, Any]:
         """Trains, evaluates on the validation split and publishes the model; gives its metrics.
@@ -114,7 +122,7 @@ class TrainingRun:
         require_free(self.output)
         start_time = time.monotonic()
         schema = read_schema(self.dataset)
-        model = get_task(schema.task).load_model(self.model, schema, trained_head=True)
+        model = task_of(schema).load_model(self.model, schema, trained_head=True)
         trainer = self._make_trainer(model, self.settings.to_hugging_face(self._work_dir()))
         metrics = self._metrics(trainer)
         with staged(self.output, self.step, step_seconds=time.monotonic() - start_time) as staging:
@@ -127,49 +135,61 @@ class TrainingRun:
 
     def _work_dir(self) -> Path:
         """Folder of this run's checkpoints: the same for the same inputs, so that a killed run finds its own."""
-        inputs = [self.model, self.dataset, self.teacher, self.recipe.to_yaml(), repr(self.settings), self.stop_epoch]
+        inputs = [
+            self.model,
+            self.dataset,
+            self.teacher,
+            self.recipe.to_yaml(),
+            repr(self.settings),
+            self.stop_epoch,
+            self.use_teacher_tokenizer,
+        ]
         return cache_root() / "checkpoints" / f"{self.step}-{fingerprint(__version__, *inputs)[:32]}"
 
     def _trainer(self, work_dir: Path) -> Trainer:
         """A trainer that follows the recipe."""
         schema = read_schema(self.dataset)
-        task = get_task(schema.task)
+        task = task_of(schema)
         arguments = self.settings.to_hugging_face(work_dir)
         transformers.set_seed(arguments.seed)  # before the head is made
         model = task.load_model(self.model, schema)
         for modifier in self.recipe.modifiers:  # a recipe that does not fit fails here, not after the teacher has run
             modifier.activate(TrainingContext(model=model, steps_per_epoch=1))
-        teacher = None
+        teacher: dict[str, Any] = {}
         if self.teacher is not None and self.recipe.of_type(DistillationModifier):
-            require_same_tokenizer(self.model, self.teacher)
-            teacher = task.load_model(self.teacher, schema, trained_head=True, setting="teacher")
+            teacher = teacher_rows(
+                task,
+                model,
+                self.model,
+                self.teacher,
+                self.dataset,
+                self.settings.max_seq_length,
+                use_teacher_tokenizer=self.use_teacher_tokenizer,
+            )
+            teacher["teacher"] = task.load_model(self.teacher, schema, trained_head=True, setting="teacher")
         self._require_room(work_dir, model)
-        return self._make_trainer(
-            model, arguments, recipe=self.recipe, distill_teacher=teacher, stop_epoch=self.stop_epoch
-        )
+        return self._make_trainer(model, arguments, recipe=self.recipe, **teacher)
 
     def _make_trainer(
-        self, model: transformers.PreTrainedModel, arguments: TrainingArguments, **recipe: Any
+        self, model: transformers.PreTrainedModel, arguments: TrainingArguments, **further: Any
     ) -> Trainer:
-        task = get_task(read_schema(self.dataset).task)
+        task = task_of(read_schema(self.dataset))
         tokenizer = task.load_tokenizer(self.model)
         train, validation = (
             task.load_split(self.dataset, split, tokenizer, self.settings.max_seq_length)
             for split in ("train", "validation")
         )
-        trainer = Trainer(
-            model=model,
-            args=arguments,
-            train_dataset=train,
-            eval_dataset=validation,
-            data_collator=task.collator(tokenizer),
-            compute_metrics=lambda prediction: task.compute_metrics(prediction.predictions, prediction.label_ids),
-            processing_class=tokenizer,
-            callbacks=[ProgressCallback(self.stop_epoch)],
-            **recipe,
+        return task_trainer(
+            task,
+            model,
+            tokenizer,
+            arguments,
+            train=train,
+            evaluation=validation,
+            examples=read_examples(self.dataset, "validation"),
+            stop_epoch=self.stop_epoch,
+            **further,
         )
-        trainer.remove_callback(transformers.PrinterCallback)
-        return trainer
 
     def _require_room(self, work_dir: Path, model: transformers.PreTrainedModel) -> None:
         weight_bytes = sum(p.numel() * p.element_size() for p in model.parameters())
@@ -178,16 +198,30 @@ class TrainingRun:
         require_disk_space(self.output.parent, weight_bytes + checkpoint_bytes, f"the output of {self.step}")
 
     def _metrics(self, trainer: Trainer) -> dict[str, float]:
-        scores = _scores_of_last_step(trainer) or trainer.evaluate()
+        scores = {**(scores_of_last_step(trainer) or trainer.evaluate()), **self._mismatched_scores(trainer)}
         metrics = {k: float(v) for k, v in scores.items() if k.startswith("eval_") and not k.endswith(TIMING_SUFFIXES)}
+        _require_finite(self.step, metrics)
         report = sparsity_report(trainer.model)
         return {**metrics, "encoder_sparsity": report.encoder, "model_sparsity": report.model}
 
+    def _mismatched_scores(self, trainer: Trainer) -> dict[str, float]:
+        """Scores of MNLI's second validation split, as `eval_mismatched_...`; empty where there is none."""
+        schema = read_schema(self.dataset)
+        split = f"validation_{_MISMATCHED}"
+        if split not in schema.num_rows:
+            return {}
+        task = task_of(schema)
+        rows = task.load_split(self.dataset, split, trainer.processing_class, self.settings.max_seq_length)
+        return evaluate_on(trainer, task, _MISMATCHED, rows, read_examples(self.dataset, split))
 
-def _scores_of_last_step(trainer: Trainer) -> dict[str, float]:
-    """Scores of an evaluation that the training made after its last step; empty where it made none."""
-    evaluations = (entry for entry in reversed(trainer.state.log_history) if "eval_loss" in entry)
-    return next((entry for entry in evaluations if entry["step"] == trainer.state.global_step), {})
+
+def _require_finite(step: str, metrics: dict[str, float]) -> None:
+    for name, value in metrics.items():
+        if not math.isfinite(value):
+            raise ModelError(
+                f"{step}: {name} is {value} after the training, so it has diverged; lower the learning rate or check "
+                "the model"
+            )
 
 
 def save_model(model: transformers.PreTrainedModel, tokenizer: Any, directory: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
 from torch.utils.data import Sampler
 
@@ -18,15 +19,15 @@ class LengthGroupedSampler(Sampler[int]):
     is a pure function of seed and epoch: a run that resumes in the middle of an epoch sees the rows it would have seen.
     """
 
-    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
+    def __init__(self, lengths: Sequence[int] | np.ndarray, batch_size: int, seed: int) -> None:
         """Orders `len(lengths)` rows.
 
         Args:
-            lengths: number of tokens of each row.
+            lengths: number of tokens of each row; kept as an array, 4 bytes a row.
             batch_size: rows for one optimizer step.
             seed: with the epoch, decides the order.
         """
-        self._lengths = lengths
+        self._lengths = np.asarray(lengths, dtype=np.int32)
         self._batch_size = batch_size
         self._seed = seed
         self._epoch = 0
@@ -42,16 +43,17 @@ class LengthGroupedSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         """Row numbers in this epoch's order."""
         generator = torch.Generator().manual_seed((self._seed << 20) + self._epoch)
-        order = torch.randperm(len(self._lengths), generator=generator).tolist()
+        order = torch.randperm(len(self._lengths), generator=generator).numpy()
         pool = self._batch_size * _BATCHES_PER_POOL
-        batches: list[list[int]] = []
         for start in range(0, len(order), pool):
-            rows = sorted(order[start : start + pool], key=lambda row: -self._lengths[row])
-            batches += [rows[i : i + self._batch_size] for i in range(0, len(rows), self._batch_size)]
+            rows = order[start : start + pool]
+            rows[:] = rows[np.argsort(-self._lengths[rows], kind="stable")]
         # a batch that is not full must stay last, because the loader cuts batches by count
-        last = [batches.pop()] if batches and len(batches[-1]) < self._batch_size else []
-        shuffled = [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
-        longest = max(range(len(shuffled)), key=lambda i: self._lengths[shuffled[i][0]], default=0)
-        if shuffled:
-            shuffled[0], shuffled[longest] = shuffled[longest], shuffled[0]
-        yield from (row for batch in shuffled + last for row in batch)
+        num_batches = len(order) // self._batch_size
+        batches = order[: num_batches * self._batch_size].reshape(num_batches, self._batch_size)
+        batches = batches[torch.randperm(num_batches, generator=generator).numpy()]
+        if num_batches:
+            longest = self._lengths[batches[:, 0]].argmax()
+            batches[[0, longest]] = batches[[longest, 0]]
+        for batch in (*batches, order[num_batches * self._batch_size :]):
+            yield from batch.tolist()

@@ -13,8 +13,8 @@ from sparse_core.errors import ConfigError, did_you_mean
 if TYPE_CHECKING:
     from sparse_core.training.arguments import TrainingArguments
 
-_OURS = ("output_dir", "num_train_epochs", "resume_from_checkpoint")
-"""Arguments that a step decides itself."""
+_OURS = ("output_dir", "num_train_epochs", "resume_from_checkpoint", "batch_eval_metrics", "label_names")
+"""Arguments that a step, or the task, decides itself."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,9 @@ class TrainingSettings:
         further = parse_training_arguments(self.training_arguments)
         for name in further:
             if name in _OURS:
-                raise ConfigError(f"training_arguments: '{name}' is decided by the step and the recipe; leave it out")
+                raise ConfigError(
+                    f"training_arguments: '{name}' is decided by the step, the recipe or the task; leave it out"
+                )
             if name not in accepted:
                 raise ConfigError(
                     f"training_arguments: '{name}' is not a Hugging Face training argument"

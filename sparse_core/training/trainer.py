@@ -4,33 +4,48 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
+import yaml
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Sampler, SequentialSampler
 
-from sparse_core.errors import ModelError
-from sparse_core.modifiers.distillation.losses import IGNORE_INDEX, kl_divergence, valid_positions
+from sparse_core.errors import ConfigError, ModelError
+from sparse_core.modifiers.distillation.losses import IGNORE_INDEX
 from sparse_core.modifiers.distillation.modifier import DistillationModifier
-from sparse_core.modifiers.distillation.teacher import TEACHER_PREFIX, with_teacher_outputs
+from sparse_core.modifiers.distillation.teacher import TEACHER_PREFIX, Collator, TeacherOutputCollator
+from sparse_core.modifiers.pruning.report import sparsity_report
+from sparse_core.modifiers.quantization.hf_quantizer import quantization_of
 from sparse_core.recipe import Recipe, load_recipe
-from sparse_core.training.callback import DECAYS, RecipeCallback, num_steps_per_epoch
+from sparse_core.tasks.inference import rows_by_length
+from sparse_core.training.arguments import TrainingArguments
+from sparse_core.training.callback import (
+    DECAYS,
+    CollatorCallback,
+    RecipeCallback,
+    WholeCheckpointCallback,
+    num_steps_per_epoch,
+)
 from sparse_core.training.checkpoints import discard_cut_short, last_whole_checkpoint, require_whole
+from sparse_core.training.distiller import make_distiller
 from sparse_core.training.sampler import LengthGroupedSampler
+from sparse_core.training.scheduler import RecipeScheduler
+from sparse_core.training.teachers import without_teacher_inputs
 
 logger = logging.getLogger(__name__)
 
-NO_TEACHER = "disable"
-_DEFAULT_OUTPUT_KEYS = ("logits",)
+_DEFAULT_OUTPUT_DIR = "trainer_output"
+RECIPE_NAME = "recipe.yaml"
 
 
 class Trainer(transformers.Trainer):
-    """Trains as Hugging Face's Trainer does, by a recipe.
+    """Trains as Hugging Face's Trainer does, by a recipe; takes the arguments of SparseML's Trainer.
 
     The recipe decides the number of epochs and, where it has such modifiers, learning rate and weight decay. During
     training the loss is the recipe's (task loss and distillation); `eval_loss` is the task loss always.
@@ -41,43 +56,84 @@ class Trainer(transformers.Trainer):
 
     # the base class sets these; its module is not followed by the type checker
     train_dataset: Any
+    data_collator: Any
     lr_scheduler: Any
     _signature_columns: Any
 
     def __init__(
         self,
         model: nn.Module | None = None,
-        args: transformers.TrainingArguments | None = None,
-        *,
+        model_state_path: str | Path | None = None,
         recipe: Recipe | str | Path | None = None,
         recipe_args: dict[str, Any] | str | None = None,
+        metadata_args: Sequence[str] | None = None,
+        data_args: Any = None,
+        teacher: nn.Module | str | Path | None = None,
+        *,
+        args: transformers.TrainingArguments | None = None,
+        train_dataset: Any = None,
+        eval_dataset: Any = None,
         distill_teacher: nn.Module | str | Path | None = None,
+        teacher_dataset: Any = None,
+        teacher_collator: Collator | None = None,
         stop_epoch: float | None = None,
+        eval_collator: Collator | None = None,
         **kwargs: Any,
     ) -> None:
-        """Makes a trainer; all other arguments are Hugging Face's.
+        """Makes a trainer; all other arguments are Hugging Face's, and `tokenizer` is its `processing_class`.
+
+        The order is SparseML's; `Trainer(model, args)` is understood too.
 
         Args:
             model: the model to train.
-            args: Hugging Face TrainingArguments; `num_train_epochs` follows the recipe unless `max_steps` is set.
+            model_state_path: directory that the model was loaded from, for messages. Nothing is read from it: a model
+                of ours comes back sparse and quantized from `from_pretrained`.
             recipe: a Recipe, the name of a built-in, a path, or YAML text; None trains plainly.
             recipe_args: values for the recipe's root variables, dict or JSON text.
-            distill_teacher: the teacher or its directory; "disable" trains a distillation recipe without one.
+            metadata_args: names of training arguments, or of `data_args`, whose values the saved recipe.yaml records
+                under `__metadata__`.
+            data_args: a mapping, or an object with attributes, in which `metadata_args` are looked up too.
+            teacher: the teacher, its directory or hub id; "self" for the model as it starts; "disable" trains a
+                distillation recipe without one.
+            args: Hugging Face TrainingArguments; `num_train_epochs` follows the recipe unless `max_steps` is set.
+            train_dataset: tokenized rows; columns `distill_teacher:input_ids`, ... are the teacher's own tokens.
+            eval_dataset: tokenized rows.
+            distill_teacher: the same as `teacher`.
+            teacher_dataset: the rows of `train_dataset`, in the same order, tokenized for the teacher; None where it
+                reads the same tokens.
+            teacher_collator: makes batches of `teacher_dataset`; None: `data_collator` does.
             stop_epoch: end the training, with a checkpoint, before the first step of this epoch.
+            eval_collator: makes the batches of evaluations; None: `data_collator` makes them too.
             kwargs: Hugging Face Trainer's arguments.
 
         Raises:
             RecipeError: the recipe cannot be read, or does not fit the model.
-            ModelError: the recipe distils and there is no teacher.
+            ModelError: the recipe distils and there is no teacher, or one that does not fit the model.
+            ConfigError: an argument is given twice, under two names.
         """
+        if isinstance(model_state_path, transformers.TrainingArguments):  # as in Hugging Face's Trainer
+            args, model_state_path = _one_of({"the second argument": model_state_path, "args": args}), None
+        teacher = _one_of({"teacher": teacher, "distill_teacher": distill_teacher})
+        names = ("processing_class", "tokenizer")
+        kwargs["processing_class"] = _one_of({name: kwargs.pop(name, None) for name in names})
         self.recipe = recipe if isinstance(recipe, Recipe) or recipe is None else load_recipe(recipe, recipe_args)
-        args = copy.copy(args) if args is not None else None
-        if args is not None and self.recipe is not None and args.max_steps <= 0:
+        args = TrainingArguments(_DEFAULT_OUTPUT_DIR) if args is None else copy.copy(args)
+        if self.recipe is not None and args.max_steps <= 0:
             args.num_train_epochs = self.recipe.num_epochs
-        if args is not None and args.save_total_limit == 1:
+        if args.save_total_limit == 1:
             # the newest checkpoint is not whole yet when Hugging Face deletes the one before it
             args.save_total_limit = 2
-        super().__init__(model=model, args=args, **kwargs)
+        self.model_state_path = model_state_path
+        self._metadata = _metadata(metadata_args or (), args, data_args)
+        self._eval_collator = eval_collator
+        train_dataset, own_inputs = without_teacher_inputs(train_dataset)
+        super().__init__(
+            model=model,
+            args=args,
+            train_dataset=train_dataset,
+            eval_dataset=without_teacher_inputs(eval_dataset)[0],
+            **kwargs,
+        )
         # the loss is scaled here; the models' own scaling is wrong in some heads (huggingface/transformers#47688)
         self.model_accepts_loss_kwargs = True
         self._recipe_callback: RecipeCallback | None = None
@@ -86,25 +142,19 @@ class Trainer(transformers.Trainer):
                 logger.warning("%s", warning)
             self._recipe_callback = RecipeCallback(self.recipe, stop_epoch)
             self.add_callback(self._recipe_callback)
-        self._distillation = self.recipe.of_type(DistillationModifier) if self.recipe is not None else ()
-        self._teacher = self._resolve_teacher(distill_teacher)
+        else:
+            self.add_callback(WholeCheckpointCallback())
+        self.add_callback(CollatorCallback(self.data_collator))
+        self._distiller = make_distiller(
+            self.recipe.of_type(DistillationModifier) if self.recipe is not None else (),
+            self.model,
+            teacher,
+            self.processing_class,
+            self._label_names(),
+            own_inputs if teacher_dataset is None else teacher_dataset,
+            teacher_collator,
+        )
         self._steps_per_epoch = 0
-
-    def _resolve_teacher(self, teacher: nn.Module | str | Path | None) -> nn.Module | None:
-        if not self._distillation:
-            return None
-        if teacher is None:
-            raise ModelError(
-                "distill_teacher: not set, but the recipe has a DistillationModifier; name a teacher, or write "
-                f"'{NO_TEACHER}' to train without one"
-            )
-        if isinstance(teacher, nn.Module):
-            return teacher
-        if str(teacher) == NO_TEACHER:
-            logger.warning("distill_teacher: disable; the recipe's DistillationModifier has no effect")
-            self._distillation = ()
-            return None
-        return type(self.model).from_pretrained(teacher, dtype=torch.float32)
 
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
         """Trains; `resume_from_checkpoint=True` goes on from the last whole checkpoint in output_dir, if there is one.
@@ -121,32 +171,54 @@ class Trainer(transformers.Trainer):
         if checkpoint is not None and self._recipe_callback is not None:
             require_whole(checkpoint)
             self._recipe_callback.restore(self.model, checkpoint)
-        if self._distillation and self._teacher is not None:
-            self.train_dataset = self._with_teacher_outputs(self.train_dataset, self._teacher)
-            self._teacher = None
-        return super().train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint), **kwargs)
+        if self._distiller is not None:
+            self._set_signature_columns_if_needed()
+            self.train_dataset = self._distiller.prepare(
+                self.train_dataset,
+                self._signature_columns,
+                self.data_collator,
+                self.args.eval_batch_size,
+                self.args.device,
+            )
+        output = super().train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint), **kwargs)
+        self.log_model_sparsification()
+        return output
 
-    def _output_keys(self) -> tuple[str, ...]:
-        keys = dict.fromkeys(key for m in self._distillation for key in m.distill_output_keys or _DEFAULT_OUTPUT_KEYS)
-        return tuple(keys)
+    def _label_names(self) -> tuple[str, ...]:
+        return ("labels", *self.label_names)
 
-    def _with_teacher_outputs(self, dataset: Any, teacher: nn.Module) -> Any:
-        self._set_signature_columns_if_needed()
-        return with_teacher_outputs(
-            dataset,
-            [column for column in dataset.column_names if column in self._signature_columns],
-            teacher,
-            self.data_collator,
-            self._output_keys(),
-            self.args.eval_batch_size,
-            self.args.device,
+    # --- what is left behind ----------------------------------------------------------------------------------------
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Saves model and tokenizer as Hugging Face does, and the recipe beside them as `recipe.yaml`."""
+        super().save_model(output_dir, _internal_call)
+        if self.recipe is not None and self.args.should_save:
+            text = self.recipe.to_yaml()
+            if self._metadata:
+                text += "\n" + yaml.safe_dump({"__metadata__": self._metadata}, sort_keys=False)
+            (Path(output_dir or self.args.output_dir) / RECIPE_NAME).write_text(text, encoding="utf-8")
+
+    def save_optimizer_and_scheduler(self, output_dir: str | Path) -> None:
+        """Saves the states of optimizer and scheduler, as in a checkpoint; a training must have made them."""
+        self._save_optimizer_and_scheduler(str(output_dir))
+
+    def log_model_sparsification(self) -> None:
+        """Logs how sparse the model is, and whether it is quantized."""
+        report = sparsity_report(self.model)
+        logger.info(
+            "%s: %.1f%% of the encoder's weights and %.1f%% of all are zero; %s",
+            self.model_state_path or type(self.model).__name__,
+            100 * report.encoder,
+            100 * report.model,
+            "float" if quantization_of(self.model) is None else "quantized",
         )
 
     # --- what Hugging Face's Trainer asks for -----------------------------------------------------------------------
 
     def _set_signature_columns_if_needed(self) -> None:
         super()._set_signature_columns_if_needed()
-        teacher_columns = [TEACHER_PREFIX + key for key in self._output_keys()]
+        keys = () if self._distiller is None else self._distiller.output_keys
+        teacher_columns = [TEACHER_PREFIX + key for key in keys]
         self._signature_columns = list(dict.fromkeys([*self._signature_columns, *teacher_columns]))
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler | None:
@@ -154,19 +226,44 @@ class Trainer(transformers.Trainer):
         if self.args.train_sampling_strategy != "group_by_length" or not hasattr(dataset, "column_names"):
             return super()._get_train_sampler(train_dataset)
         name = self.args.length_column_name
-        lengths = self.train_dataset[name][:] if name in self.train_dataset.column_names else None
+        if name in self.train_dataset.column_names:
+            lengths = self.train_dataset.with_format("numpy")[name][:]  # not as a list, which takes 36 bytes a row
+        else:
+            lengths = [len(ids) for ids in dataset["input_ids"]]
         seed = self.args.data_seed if self.args.data_seed is not None else self.args.seed
-        return LengthGroupedSampler(
-            lengths if lengths is not None else [len(ids) for ids in dataset["input_ids"]],
-            self.args.train_batch_size * self.args.gradient_accumulation_steps,
-            seed,
-        )
+        return LengthGroupedSampler(lengths, self.args.train_batch_size * self.args.gradient_accumulation_steps, seed)
+
+    def _get_eval_sampler(self, eval_dataset: Any) -> Any:
+        """Rows of like length together where metrics follow batch by batch; else, as for `predict`, as they come."""
+        if self.args.batch_eval_metrics and "input_ids" in getattr(eval_dataset, "column_names", ()):
+            return rows_by_length(eval_dataset).tolist()
+        return SequentialSampler(eval_dataset) if hasattr(eval_dataset, "__len__") else None
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
+        """Hugging Face's loader, with `eval_collator`."""
+        with self._in_place(self._eval_collator or self.data_collator):
+            return super().get_eval_dataloader(eval_dataset)
+
+    def get_test_dataloader(self, test_dataset: Any) -> DataLoader:
+        """Hugging Face's loader, with `eval_collator`."""
+        with self._in_place(self._eval_collator or self.data_collator):
+            return super().get_test_dataloader(test_dataset)
 
     def get_train_dataloader(self) -> DataLoader:
-        """Hugging Face's loader; notes how many optimizer steps make an epoch."""
-        dataloader = super().get_train_dataloader()
+        """Hugging Face's loader, with the teacher's outputs; notes how many optimizer steps make an epoch."""
+        collator = self.data_collator
+        with self._in_place(collator if self._distiller is None else TeacherOutputCollator(collator)):
+            dataloader = super().get_train_dataloader()
         self._steps_per_epoch = num_steps_per_epoch(len(dataloader), self.args.gradient_accumulation_steps)
         return dataloader
+
+    @contextmanager
+    def _in_place(self, collator: Collator) -> Iterator[None]:
+        usual, self.data_collator = self.data_collator, collator
+        try:
+            yield
+        finally:
+            self.data_collator = usual
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """Hugging Face's optimizer, its groups marked by whether weight decay applies to them."""
@@ -192,6 +289,28 @@ class Trainer(transformers.Trainer):
             self._created_lr_scheduler = True
         return self.lr_scheduler
 
+    def _get_num_items_in_batch(self, batch_samples: list, device: Any) -> Any:
+        # Hugging Face counts the entries of `labels` alone; a row with a span has one label, the pair of its ends
+        name = next(iter(self.label_names), "labels")
+        counted = [
+            batch if "labels" in batch or name not in batch else {"labels": batch[name]} for batch in batch_samples
+        ]
+        return super()._get_num_items_in_batch(counted, device)
+
+    def _issue_warnings_after_load(self, load_result: Any) -> None:
+        # Hugging Face warns of weights that are tied, and goes on with random ones where some are really missing
+        absent_by_design = {
+            *getattr(self.model, "all_tied_weights_keys", ()),
+            *(getattr(self.model, "_keys_to_ignore_on_save", None) or ()),
+        }
+        missing = [name for name in load_result.missing_keys if name not in absent_by_design]
+        for names, how in ((missing, "lacks"), (load_result.unexpected_keys, "has, and the model has not,")):
+            if names:
+                raise ModelError(
+                    f"resume_from_checkpoint: the checkpoint {how} {len(names)} tensors, first '{names[0]}'; it is of "
+                    "another model, or of one that was not quantized as this one is"
+                )
+
     def compute_loss(
         self,
         model: nn.Module,
@@ -207,56 +326,34 @@ class Trainer(transformers.Trainer):
             return_outputs: give the model's outputs too.
             num_items_in_batch: number of labels in all micro-batches of this optimizer step.
         """
-        teacher_outputs = {k.removeprefix(TEACHER_PREFIX): v for k, v in inputs.items() if k.startswith(TEACHER_PREFIX)}
-        inputs = {k: v for k, v in inputs.items() if not k.startswith(TEACHER_PREFIX)}
-        labels = inputs.get("labels")
+        batch, inputs = inputs, {k: v for k, v in inputs.items() if not k.startswith(TEACHER_PREFIX)}
+        labels = next((inputs[name] for name in self._label_names() if name in inputs), None)
         # without the count the parent gives the plain mean over this batch
         loss, outputs = super().compute_loss(model, dict(inputs), return_outputs=True)
         if model.training:
-            loss = self._distilled(loss, outputs, teacher_outputs, labels, inputs.get("attention_mask"))
+            if self._distiller is not None:
+                epoch = self.state.global_step / self._steps_per_epoch if self._steps_per_epoch else 0.0
+                loss = self._distiller.mixed_loss(loss, outputs, batch, labels, epoch)
             if num_items_in_batch is not None and labels is not None:
                 scale = self.accelerator.num_processes if self.args.average_tokens_across_devices else 1
-                loss = loss * (labels.ne(IGNORE_INDEX).sum() / num_items_in_batch) * scale
+                num_labelled = labels.ne(IGNORE_INDEX).sum()
+                # the mean over no label is no number; such a batch has no share in the step
+                loss = torch.where(num_labelled > 0, loss, 0.0) * (num_labelled / num_items_in_batch) * scale
         return (loss, outputs) if return_outputs else loss
 
-    def _distilled(
-        self,
-        task_loss: Tensor,
-        outputs: Any,
-        teacher_outputs: dict[str, Tensor],
-        labels: Tensor | None,
-        attention_mask: Tensor | None,
-    ) -> Tensor:
-        epoch = self.state.global_step / self._steps_per_epoch if self._steps_per_epoch else 0.0
-        for setting in self._distillation:
-            if not teacher_outputs or not setting.is_active(epoch):
-                continue
-            keys = setting.distill_output_keys or _DEFAULT_OUTPUT_KEYS
-            divergences = [
-                kl_divergence(
-                    outputs[key],
-                    teacher_outputs[key],
-                    setting.temperature,
-                    valid_positions(outputs[key], labels, attention_mask),
-                )
-                for key in keys
-            ]
-            task_loss = (1 - setting.hardness) * task_loss + setting.hardness * torch.stack(divergences).mean()
-        return task_loss
+
+def _one_of(arguments: dict[str, Any]) -> Any:
+    """The argument that was given, of several names for the same; None where there is none."""
+    given = {name: value for name, value in arguments.items() if value is not None}
+    if len(given) > 1:
+        raise ConfigError(f"{' and '.join(given)}: both are given, and they mean the same; leave one of them out")
+    return next(iter(given.values()), None)
 
 
-class RecipeScheduler(LRScheduler):
-    """Puts into every parameter group the learning rate that a function gives for the step."""
-
-    def __init__(self, optimizer: torch.optim.Optimizer, learning_rate: Callable[[int], float]) -> None:
-        """Schedules `optimizer` by `learning_rate`, a function of the number of steps taken."""
-        self._learning_rate = learning_rate
-        super().__init__(optimizer)
-
-    def get_lr(self) -> list[float | Tensor]:
-        """Learning rate of the next step, for each group."""
-        return [self._learning_rate(self.last_epoch)] * len(self.optimizer.param_groups)
-
-    def state_dict(self) -> dict[str, Any]:
-        """The counters; the function is made again from the recipe."""
-        return {key: value for key, value in super().state_dict().items() if key != "_learning_rate"}
+def _metadata(names: Sequence[str], args: transformers.TrainingArguments, data_args: Any) -> dict[str, Any]:
+    """Values of the named arguments; those that are not there, or not set, are left out with a line in the log."""
+    values = {**(data_args if isinstance(data_args, dict) else vars(data_args or object)), **args.to_dict()}
+    lacking = [name for name in names if values.get(name) is None]
+    if lacking:
+        logger.warning("metadata_args: not recorded, because they are not set: %s", ", ".join(lacking))
+    return {name: values[name] for name in names if name not in lacking}

@@ -1,5 +1,7 @@
 """The order of the rows."""
 
+import numpy as np
+
 from sparse_core.training.sampler import LengthGroupedSampler
 
 LENGTHS = [(i * 37) % 58 + 3 for i in range(1003)]
@@ -36,3 +38,16 @@ def test_the_longest_row_comes_in_the_first_batch():
 
 def test_fewer_rows_than_a_batch():
     assert sorted(order(0, lengths=[5, 2, 9])) == [0, 1, 2]
+
+
+def test_an_array_of_lengths_gives_the_same_order():
+    assert order(3, lengths=np.array(LENGTHS)) == order(3)
+    assert all(type(row) is int for row in order(3))
+
+
+def test_the_order_of_a_small_epoch():
+    assert order(0, batch_size=2, lengths=[3, 9, 4, 1, 7, 2, 8, 6, 5]) == [1, 6, 8, 2, 4, 7, 0, 5, 3]
+
+
+def test_no_rows():
+    assert order(0, lengths=[]) == []

@@ -1,16 +1,20 @@
 """The Trainer: what a recipe changes, and what it must not change."""
 
 import inspect
+import json
 import logging
+from types import SimpleNamespace
 
 import pytest
 import torch
 import transformers
+import yaml
 
-from sparse_core.errors import ModelError
+from sparse_core.errors import ConfigError, ModelError
 from sparse_core.modifiers.pruning.parameters import prunable_parameters
-from sparse_core.training import Trainer
-from tests.unit.training.conftest import make_model, make_rows
+from sparse_core.recipe import load_recipe
+from sparse_core.training import Trainer, TrainingArguments
+from tests.unit.training.conftest import collate, make_model, make_rows
 
 EPOCHS = "training_modifiers:\n- !EpochRangeModifier\n  start_epoch: 0.0\n  end_epoch: {}\n"
 LINEAR = (
@@ -222,10 +226,165 @@ def test_at_least_two_checkpoints_are_kept(make_trainer):
     assert make_trainer(recipe=EPOCHS.format(1), save_total_limit=1).args.save_total_limit == 2
 
 
+def sparseml_arguments(tmp_path, **further):
+    """The arguments of SparseML's tutorials."""
+    args = TrainingArguments(
+        output_dir=str(tmp_path / "training_output"),
+        do_train=True,
+        do_eval=True,
+        resume_from_checkpoint=False,
+        evaluation_strategy="epoch",
+        save_strategy="epoch",
+        logging_strategy="epoch",
+        save_total_limit=1,
+        per_device_train_batch_size=32,
+        per_device_eval_batch_size=32,
+        use_cpu=True,
+        disable_tqdm=True,
+    )
+    given = {
+        "model": make_model(),
+        "model_state_path": "model/training",
+        "recipe": DISTILLED.format(1, 0.5),
+        "recipe_args": None,
+        "teacher": make_model(seed=7),
+        "metadata_args": ["per_device_train_batch_size", "per_device_eval_batch_size", "fp16"],
+        "args": args,
+        "train_dataset": make_rows(),
+        "eval_dataset": make_rows(16, seed=1),
+        "tokenizer": None,
+        "data_collator": collate,
+        "compute_metrics": lambda p: {"accuracy": float((p.predictions.argmax(1) == p.label_ids).mean())},
+    }
+    return {**given, **further}
+
+
+def test_the_python_of_the_tutorials_runs(tmp_path, caplog):
+    with caplog.at_level(logging.INFO, logger="sparse_core"):
+        trainer = Trainer(**sparseml_arguments(tmp_path))
+        result = trainer.train(resume_from_checkpoint=False)
+        trainer.save_model()
+        trainer.save_state()
+        trainer.save_optimizer_and_scheduler(trainer.args.output_dir)
+    assert result.training_loss > 0 and trainer.state.num_train_epochs == 1
+    assert "eval_accuracy" in trainer.state.log_history[1]
+    output = tmp_path / "training_output"
+    assert {"model.safetensors", "config.json", "recipe.yaml", "optimizer.pt", "scheduler.pt"} <= {
+        path.name for path in output.iterdir()
+    }
+    assert any(m.startswith("model/training: 0.0% of the encoder's weights and ") for m in caplog.messages)
+    assert json.loads((output / "trainer_state.json").read_text())["global_step"] == 1
+
+
+def test_the_saved_recipe_is_the_recipe_with_the_settings_that_were_asked_for(tmp_path, caplog):
+    names = ["per_device_train_batch_size", "fp16", "doc_stride", "max_seq_length", "no_such_argument"]
+    given = {"metadata_args": names, "data_args": {"doc_stride": 64, "max_seq_length": None}}
+    with caplog.at_level(logging.WARNING, logger="sparse_core"):
+        trainer = Trainer(**sparseml_arguments(tmp_path, **given))
+    assert "metadata_args: not recorded, because they are not set: max_seq_length, no_such_argument" in caplog.messages
+    trainer.save_model(str(tmp_path / "saved"))
+    assert load_recipe(tmp_path / "saved" / "recipe.yaml") == trainer.recipe
+    lines = (tmp_path / "saved" / "recipe.yaml").read_text().splitlines()
+    recorded = yaml.safe_load("\n".join(lines[lines.index("__metadata__:") :]))
+    assert recorded == {"__metadata__": {"per_device_train_batch_size": 32, "fp16": False, "doc_stride": 64}}
+
+
+def test_arguments_may_come_in_the_order_of_sparseml(tmp_path):
+    given = sparseml_arguments(tmp_path)
+    order = ("model", "model_state_path", "recipe", "recipe_args", "metadata_args")
+    first = [given.pop(name) for name in order]
+    teacher = given.pop("teacher")
+    trainer = Trainer(*first, None, teacher, **given)
+    assert trainer.model_state_path == "model/training"
+    assert trainer.recipe == load_recipe(DISTILLED.format(1, 0.5))
+    assert trainer._distiller._teacher.model is teacher
+
+
+def test_data_arguments_may_be_an_object(tmp_path):
+    class DataArguments:
+        def __init__(self):
+            self.max_seq_length = 384
+
+    given = {"metadata_args": ["max_seq_length"], "data_args": DataArguments()}
+    assert Trainer(**sparseml_arguments(tmp_path, **given))._metadata == {"max_seq_length": 384}
+
+
+def test_training_arguments_may_come_second_as_in_transformers(tmp_path):
+    given = sparseml_arguments(tmp_path)
+    model, _, args = (given.pop(name) for name in ("model", "model_state_path", "args"))
+    trainer = Trainer(model, args, **given)
+    assert trainer.args.output_dir == args.output_dir and trainer.model_state_path is None
+    with pytest.raises(ConfigError, match="the second argument and args: both are given"):
+        Trainer(model, args, args=args)
+
+
+def test_two_names_of_one_argument_are_refused(tmp_path):
+    given = sparseml_arguments(tmp_path)
+    with pytest.raises(ConfigError, match="teacher and distill_teacher: both are given, and they mean the same"):
+        Trainer(**given, distill_teacher=make_model())
+    with pytest.raises(ConfigError, match="processing_class and tokenizer: both are given"):
+        Trainer(**{**given, "tokenizer": object(), "processing_class": object()})
+
+
+def test_a_teacher_that_no_recipe_asks_for_is_mentioned_and_not_used(make_trainer, caplog):
+    with caplog.at_level(logging.INFO, logger="sparse_core"):
+        make_trainer(recipe=EPOCHS.format(1), distill_teacher=make_model(seed=7))
+        make_trainer(recipe=EPOCHS.format(1), distill_teacher="disable")
+    lines = [message for message in caplog.messages if message.startswith("distill_teacher")]
+    assert lines == ["distill_teacher: given, but the recipe has no DistillationModifier, so it is not used"]
+
+
+def test_without_arguments_the_recipe_decides_the_epochs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    trainer = Trainer(make_model(), recipe=EPOCHS.format(3), train_dataset=make_rows(), data_collator=collate)
+    assert trainer.args.num_train_epochs == 3 and isinstance(trainer.args, TrainingArguments)
+
+
+def test_old_names_of_training_arguments(tmp_path, caplog):
+    with caplog.at_level(logging.INFO, logger="sparse_core"):
+        args = TrainingArguments(str(tmp_path), evaluation_strategy="epoch", no_cuda=True)
+    assert args.eval_strategy == "epoch" and args.use_cpu is True
+    assert "evaluation_strategy: transformers calls it eval_strategy by now" in caplog.messages
+    with pytest.raises(TypeError, match="no_cuda is the old name of use_cpu, which is given too"):
+        TrainingArguments(str(tmp_path), no_cuda=True, use_cpu=True)
+
+
+class Masking:
+    """A collator that wants to know the epoch."""
+
+    def __init__(self):
+        self.epochs = []
+
+    def set_epoch(self, epoch, seed):
+        self.epochs.append((epoch, seed))
+
+    def __call__(self, rows):
+        return collate(rows)
+
+
+def test_a_collator_that_masks_is_told_the_epoch(tmp_path):
+    collator = Masking()
+    Trainer(**sparseml_arguments(tmp_path, data_collator=collator, recipe=EPOCHS.format(2))).train()
+    assert collator.epochs == [(0, 42), (1, 42)]
+
+
+def test_a_checkpoint_of_another_model_is_refused(make_trainer):
+    trainer = make_trainer()
+    trainer.model.all_tied_weights_keys = {"tied": "table"}
+    trainer._issue_warnings_after_load(SimpleNamespace(missing_keys=["tied"], unexpected_keys=[]))
+    with pytest.raises(
+        ModelError, match="resume_from_checkpoint: the checkpoint lacks 1 tensors, first 'query.weight'"
+    ):
+        trainer._issue_warnings_after_load(SimpleNamespace(missing_keys=["tied", "query.weight"], unexpected_keys=[]))
+    with pytest.raises(ModelError, match="the checkpoint has, and the model has not, 2 tensors, first 'scale'"):
+        trainer._issue_warnings_after_load(SimpleNamespace(missing_keys=[], unexpected_keys=["scale", "zero_point"]))
+
+
 def test_the_private_parts_of_transformers_that_we_override_are_still_there():
     names = {
         "_set_signature_columns_if_needed": ["self"],
         "_get_train_sampler": ["self", "train_dataset"],
+        "_get_eval_sampler": ["self", "eval_dataset"],
     }
     for name, parameters in names.items():
         assert list(inspect.signature(getattr(transformers.Trainer, name)).parameters) == parameters

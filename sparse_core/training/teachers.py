@@ -1,0 +1,221 @@
+"""Teachers: which outputs of a head are matched, where a teacher comes from, and what it reads."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import transformers
+from torch import Tensor, nn
+
+from sparse_core.errors import ModelError
+from sparse_core.modifiers.distillation.losses import MULTI_LABEL, REGRESSION, SPAN_OUTPUTS
+from sparse_core.modifiers.distillation.teacher import Collator
+from sparse_core.sources.model_directory import TOKENIZER_NAMES, are_pickled, find_weights
+from sparse_core.sources.models import copy_model, find_model
+from sparse_core.tasks.heads import load_with_head
+from sparse_core.tasks.schema import DatasetSchema
+from sparse_core.tasks.tokenizers import load_tokenizer, tokenizer_difference
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from sparse_core.tasks.base import Task
+
+logger = logging.getLogger(__name__)
+
+NO_TEACHER = "disable"
+SELF_TEACHER = "self"
+TEACHER_INPUT_PREFIX = "distill_teacher:"
+"""Start of the names of the columns with a teacher's own tokens, as SparseML's tutorials write them."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """What distillation must know of a kind of model.
+
+    Attributes:
+        output_keys: the outputs to match where the recipe names none.
+        auto_class: name of the transformers class that loads such models; empty for a model of another kind.
+        is_per_token: the outputs belong to tokens, so that teacher and student must read the same ones.
+        has_labels: the outputs are for the labels of the model's config.
+        has_fixed_inputs: a row has the same inputs in every epoch.
+    """
+
+    output_keys: tuple[str, ...] = ("logits",)
+    auto_class: str = ""
+    is_per_token: bool = True
+    has_labels: bool = False
+    has_fixed_inputs: bool = True
+
+
+_HEADS = {
+    "ForSequenceClassification": Head(
+        auto_class="AutoModelForSequenceClassification", is_per_token=False, has_labels=True
+    ),
+    "ForTokenClassification": Head(auto_class="AutoModelForTokenClassification", has_labels=True),
+    "ForQuestionAnswering": Head(SPAN_OUTPUTS, "AutoModelForQuestionAnswering"),
+    "ForMaskedLM": Head(auto_class="AutoModelForMaskedLM", has_fixed_inputs=False),
+}
+"""Ends of the names of transformers' classes."""
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A teacher, and what it reads where that is not what the student reads.
+
+    Attributes:
+        model: gives the outputs.
+        dataset: the rows of the training data, tokenized for the teacher; None: it reads the student's.
+        collator: makes batches of `dataset`; None: as of the student's.
+    """
+
+    model: nn.Module
+    dataset: Dataset | None = None
+    collator: Collator | None = None
+
+
+def head_of(model: nn.Module) -> Head:
+    """The kind of head that a model has."""
+    name = type(model).__name__
+    return next((head for end, head in _HEADS.items() if name.endswith(end)), Head())
+
+
+def problem_type_of(model: nn.Module, labels: Tensor | None) -> str | None:
+    """What a sequence classifier's outputs mean, by its config or, as transformers does, by the labels.
+
+    Args:
+        model: any model.
+        labels: of a batch.
+    """
+    config = getattr(model, "config", None)
+    if head_of(model).is_per_token or config is None:
+        return None
+    if config.problem_type is not None:
+        return config.problem_type
+    if config.num_labels == 1:
+        return REGRESSION
+    return MULTI_LABEL if labels is not None and labels.is_floating_point() else None
+
+
+def resolve_teacher(
+    teacher: nn.Module | str | Path, model: nn.Module, tokenizer: Any, *, has_own_tokens: bool
+) -> nn.Module:
+    """The teacher that a user named.
+
+    Args:
+        teacher: the model itself, "self", a directory or a hub id.
+        model: the student as it starts.
+        tokenizer: the student's; None where it is not known.
+        has_own_tokens: the teacher gets tokens of its own.
+
+    Raises:
+        ModelError: the teacher cannot be found or loaded, has no head that fits the student's, or another tokenizer.
+    """
+    if isinstance(teacher, nn.Module):
+        return teacher
+    if str(teacher) == SELF_TEACHER:
+        return copy.deepcopy(model)
+    directory = find_model(str(teacher), setting="distill_teacher")
+    if tokenizer is not None and not has_own_tokens and any((directory / name).is_file() for name in TOKENIZER_NAMES):
+        of_teacher = load_tokenizer(directory)
+        if of_teacher.get_vocab() != tokenizer.get_vocab():  # how text was cut into tokens is past and gone here
+            raise ModelError(
+                f"distill_teacher: {directory} has another tokenizer than the model: "
+                f"{tokenizer_difference(tokenizer, of_teacher)}; "
+                + _advice(head_of(model), "give its own tokens as teacher_dataset")
+            )
+    if not are_pickled(find_weights(directory)):
+        return _load(directory, model)
+    with TemporaryDirectory(prefix="teacher-") as converted:
+        copy_model(directory, Path(converted))
+        return _load(Path(converted), model)
+
+
+def _load(directory: Path, model: nn.Module) -> nn.Module:
+    head = head_of(model)
+    if not head.auto_class:
+        return type(model).from_pretrained(directory, local_files_only=True)  # type: ignore[attr-defined]
+    config: Any = model.config
+    names = [config.id2label[index] for index in sorted(config.id2label)] if head.has_labels else []
+    schema = DatasetSchema(task="", source_columns={}, label_names=names, num_rows={})
+    auto_class = getattr(transformers, head.auto_class)
+    return load_with_head(auto_class, directory, schema, trained_head=True, setting="distill_teacher")
+
+
+def teacher_rows(
+    task: Task,
+    student: nn.Module,
+    model: Path,
+    teacher: Path,
+    dataset: Path,
+    max_seq_length: int,
+    *,
+    use_teacher_tokenizer: bool,
+    setting: str = "teacher",
+) -> dict[str, Any]:
+    """What a Trainer needs so that a teacher reads its own tokens: `teacher_dataset` and `teacher_collator`.
+
+    Args:
+        task: of the data.
+        student: the model to train.
+        model: its directory.
+        teacher: directory of the teacher.
+        dataset: Dataset artifact.
+        max_seq_length: most tokens in a row, also of the teacher's.
+        use_teacher_tokenizer: the teacher may have another tokenizer.
+        setting: name of the setting that chose the teacher, for messages.
+
+    Returns:
+        Arguments of `Trainer`; empty where both have the same tokenizer.
+
+    Raises:
+        ModelError: the tokenizers differ, and that was not asked for or cannot be.
+    """
+    tokenizer = task.load_tokenizer(teacher)
+    difference = tokenizer_difference(task.load_tokenizer(model), tokenizer)
+    if not difference:
+        return {}
+    head = head_of(student)
+    if head.is_per_token or not use_teacher_tokenizer:
+        raise ModelError(
+            f"{setting}: {teacher} has another tokenizer than the model {model}: {difference}; "
+            + _advice(head, "set use_teacher_tokenizer, which gives the teacher tokens of its own")
+        )
+    logger.info("teacher: %s reads the tokens of its own tokenizer", teacher)
+    return {
+        "teacher_dataset": task.load_split(
+            dataset, "train", tokenizer, min(max_seq_length, tokenizer.model_max_length)
+        ),
+        "teacher_collator": task.collator(tokenizer),
+    }
+
+
+def _advice(head: Head, fix: str) -> str:
+    if head.is_per_token:
+        return (
+            "the outputs of this task belong to tokens, so both must read the same ones; train a teacher that starts "
+            "from the model's tokenizer"
+        )
+    return f"{fix}, or train a teacher that starts from the model's tokenizer"
+
+
+def without_teacher_inputs(dataset: Any) -> tuple[Any, Dataset | None]:
+    """Takes the columns `distill_teacher:<input>` out of a data set, as a data set of their own.
+
+    Args:
+        dataset: any training or evaluation data.
+
+    Returns:
+        The data without these columns, and those of the teacher under the teacher's names; None where there are none.
+    """
+    names = [name for name in getattr(dataset, "column_names", None) or [] if name.startswith(TEACHER_INPUT_PREFIX)]
+    if not names:
+        return dataset, None
+    own = dataset.select_columns(names)
+    own = own.rename_columns({name: name.removeprefix(TEACHER_INPUT_PREFIX) for name in names})
+    return dataset.remove_columns(names), own
