@@ -13,6 +13,7 @@ def qat_finalize(
     teacher: Path,
     output: Path,
     *,
+    use_teacher_tokenizer: bool = False,
     max_seq_length: int = 128,
     per_device_train_batch_size: int = 32,
     per_device_eval_batch_size: int = 64,
@@ -31,6 +32,7 @@ def qat_finalize(
         recipe: Recipe artifact.
         teacher: Hugging Face directory of the fine-tuned teacher; used when the recipe distils.
         output: where the quantized model appears, as a Hugging Face directory.
+        use_teacher_tokenizer: the teacher reads each text through its own tokenizer (text classification only).
         max_seq_length: tokens of a row beyond which the rest is cut off.
         per_device_train_batch_size: rows in one training batch.
         per_device_eval_batch_size: rows in one evaluation batch.
@@ -58,6 +60,7 @@ def qat_finalize(
         dataset=dataset,
         recipe=loaded,
         teacher=teacher,
+        use_teacher_tokenizer=use_teacher_tokenizer,
         output=output,
         settings=TrainingSettings(
             max_seq_length=max_seq_length,

@@ -13,6 +13,7 @@ def sparse_transfer(
     teacher: Path,
     output: Path,
     *,
+    use_teacher_tokenizer: bool = False,
     max_seq_length: int = 128,
     per_device_train_batch_size: int = 32,
     per_device_eval_batch_size: int = 64,
@@ -30,6 +31,7 @@ def sparse_transfer(
         recipe: Recipe artifact.
         teacher: Hugging Face directory of the fine-tuned teacher; used when the recipe distils.
         output: where the sparse model appears, as a Hugging Face directory with the checkpoint for qat_finalize.
+        use_teacher_tokenizer: the teacher reads each text through its own tokenizer (text classification only).
         max_seq_length: tokens of a row beyond which the rest is cut off.
         per_device_train_batch_size: rows in one training batch.
         per_device_eval_batch_size: rows in one evaluation batch.
@@ -55,6 +57,7 @@ def sparse_transfer(
         dataset=dataset,
         recipe=loaded,
         teacher=teacher,
+        use_teacher_tokenizer=use_teacher_tokenizer,
         output=output,
         settings=TrainingSettings(
             max_seq_length=max_seq_length,

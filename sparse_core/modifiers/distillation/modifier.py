@@ -20,5 +20,5 @@ class DistillationModifier(Modifier):
 
     hardness: float = Field(0.5, ge=0.0, le=1.0, description="Share of the teacher; 1 ignores the labels.")
     temperature: float = Field(2.0, gt=0.0, description="Softens both distributions; above 1 is softer.")
-    distill_output_keys: list[str] | None = Field(None, description="Model outputs to match; unset: the logits.")
+    distill_output_keys: list[str] | None = Field(None, description="Model outputs to match; unset: those of the head.")
     update_frequency: float = Field(-1.0, ge=-1.0, description="Read for compatibility; no effect.")

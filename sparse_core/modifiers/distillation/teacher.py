@@ -1,69 +1,165 @@
-"""The teacher's logits for a whole data set, computed once and kept on disk.
+"""A teacher's outputs: for a whole data set, computed once and kept on disk, or for one batch.
 
-A row's logits depend on the row, the tokens and the teacher alone, so the epochs after the first, a resumed run and
-the quantization step that follows need no teacher in memory.
+Where a row has the same inputs in every epoch, its outputs depend on the row, the tokens and the teacher alone, so the
+epochs after the first, a resumed run and the quantization step that follows need no teacher in memory.
 """
 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import torch
 
 from sparse_core.artifacts import cache_root, fingerprint
 from sparse_core.errors import ModelError
+from sparse_core.modifiers.distillation.losses import is_per_token
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from torch import Tensor, nn
+
+Collator = Callable[[list[dict[str, Any]]], "dict[str, Tensor]"]
 
 logger = logging.getLogger(__name__)
 
 TEACHER_PREFIX = "teacher_"
 """Column, and batch key, of the teacher's output `logits` is `teacher_logits`."""
 _ROWS_PER_CHUNK = 1000
+_SECONDS_BETWEEN_LINES = 10.0
 
 
-def with_teacher_outputs(
-    dataset: Dataset,
-    input_columns: Sequence[str],
-    teacher: nn.Module,
-    collator: Callable[[list[dict[str, Any]]], dict[str, Tensor]],
-    output_keys: Sequence[str],
-    batch_size: int,
-    device: torch.device,
-) -> Dataset:
-    """`dataset` with a column `teacher_<key>` for each output key: float32 lists, one for each row.
+def run_teacher(
+    teacher: nn.Module, batch: Mapping[str, Tensor], output_keys: Sequence[str], label_names: Collection[str] = ()
+) -> dict[str, Tensor]:
+    """The outputs for one batch, without gradients, on the device where the batch is.
 
     Args:
-        dataset: tokenized rows.
-        input_columns: the columns that the teacher and the collator take.
-        teacher: gives `output_keys`, each (batch, num_classes). Put into eval mode and moved to `device`.
-        collator: makes a padded batch from a list of rows.
-        output_keys: names of model outputs, such as `logits`.
-        batch_size: rows in one forward pass.
-        device: where the teacher runs.
+        teacher: put into eval mode.
+        batch: padded inputs; what the teacher's `forward` does not name is left out.
+        output_keys: names of model outputs.
+        label_names: entries of `batch` that only a loss reads.
+
+    Returns:
+        Output name -> (batch, ...).
 
     Raises:
         ModelError: the teacher has no output of that name.
     """
+    accepted = named_inputs(teacher)
+    inputs = {
+        name: value
+        for name, value in batch.items()
+        if name not in label_names and (accepted is None or name in accepted)
+    }
+    with torch.no_grad():
+        result = teacher.eval()(**inputs)
+    return {key: require_output(result, key, "teacher") for key in output_keys}
+
+
+def require_output(outputs: Mapping[str, Any], key: str, whose: str) -> Tensor:
+    """One output of a model.
+
+    Raises:
+        ModelError: there is none of that name, or it is no tensor.
+    """
+    if key not in outputs:
+        raise ModelError(f"distill_output_keys: the {whose} has no output '{key}'; it has {', '.join(outputs)}")
+    if not isinstance(outputs[key], torch.Tensor):
+        tensors = [name for name, value in outputs.items() if isinstance(value, torch.Tensor)]
+        raise ModelError(f"distill_output_keys: '{key}' of the {whose} is no tensor; those are {', '.join(tensors)}")
+    return outputs[key]
+
+
+def named_inputs(model: nn.Module) -> set[str] | None:
+    """Names of the arguments of a model's `forward`; None where it names none and takes all."""
+    parameters = inspect.signature(model.forward).parameters.values()
+    return {p.name for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD} or None
+
+
+def with_teacher_outputs(
+    dataset: Dataset,
+    inputs: Dataset,
+    teacher: nn.Module,
+    collator: Collator,
+    output_keys: Sequence[str],
+    batch_size: int,
+    device: torch.device,
+    label_names: Collection[str] = (),
+) -> Dataset:
+    """`dataset` with a column `teacher_<key>` for each output key: float32 lists, one for each row.
+
+    An output with an entry for each token is kept without those of the padding, so its lists differ in length.
+
+    Args:
+        dataset: tokenized rows.
+        inputs: the same rows in the same order, as the teacher reads them: the columns that it and the collator take.
+        teacher: gives `output_keys`. Put into eval mode and moved to `device`.
+        collator: makes a padded batch from a list of rows of `inputs`.
+        output_keys: names of model outputs, such as `logits`.
+        batch_size: rows in one forward pass.
+        device: where the teacher runs.
+        label_names: entries of a batch that only a loss reads.
+
+    Raises:
+        ModelError: the teacher has no output of that name, or the two data sets differ in their number of rows.
+    """
     import datasets
 
-    inputs = dataset.select_columns(list(input_columns))
+    if len(inputs) != len(dataset):
+        raise ModelError(
+            f"teacher_dataset: it has {len(inputs)} rows where train_dataset has {len(dataset)}; give the same rows "
+            "in the same order, tokenized for the teacher"
+        )
     key = fingerprint(model_fingerprint(teacher), dataset_fingerprint(inputs), *output_keys)
     path = cache_root() / "teacher_outputs" / f"{key}.arrow"
     if path.is_file():
         logger.info("teacher: its outputs for these %d rows are on disk; the teacher does not run", len(dataset))
     else:
-        outputs = _run_teacher(inputs, teacher, collator, output_keys, batch_size, device)
-        _write_arrow(path, outputs)
+        logger.info("teacher: computing its outputs for %d rows, once", len(dataset))
+        teacher.to(device)
+
+        def run(rows: list[dict[str, Any]]) -> dict[str, list[np.ndarray]]:
+            batch = {name: tensor.to(device) for name, tensor in collator(rows).items()}
+            outputs = run_teacher(teacher, batch, output_keys, label_names)
+            return {key: _rows_of(key, output, batch.get("attention_mask")) for key, output in outputs.items()}
+
+        _write_arrow(path, _chunks(inputs, run, batch_size))
     return datasets.concatenate_datasets([dataset, datasets.Dataset.from_file(str(path))], axis=1)
+
+
+@dataclass(frozen=True)
+class TeacherOutputCollator:
+    """Makes batches with the teacher's outputs, of rows that have them, around a collator that knows nothing of them.
+
+    Attributes:
+        collator: makes a padded batch of the other columns.
+    """
+
+    collator: Collator
+
+    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Tensor]:
+        """The batch, and `teacher_<key>`: float32 (batch, ...), 0 at padding where it has entries for tokens."""
+        names = [name for name in rows[0] if name.startswith(TEACHER_PREFIX)]
+        batch = dict(self.collator([{name: row[name] for name in row if name not in names} for row in rows]))
+        for name in names:
+            outputs = [torch.as_tensor(row[name], dtype=torch.float32) for row in rows]
+            mask = batch.get("attention_mask")
+            if mask is None or not is_per_token(name.removeprefix(TEACHER_PREFIX), outputs[0].unsqueeze(0)):
+                batch[name] = torch.stack(outputs)
+            else:
+                batch[name] = torch.zeros(*mask.shape, *outputs[0].shape[1:])
+                batch[name][mask.bool()] = torch.cat(outputs)
+        return batch
 
 
 def model_fingerprint(model: nn.Module) -> str:
@@ -87,51 +183,62 @@ def dataset_fingerprint(dataset: Dataset) -> str:
     return digest.hexdigest()
 
 
-def _run_teacher(
-    dataset: Dataset,
-    teacher: nn.Module,
-    collator: Callable[[list[dict[str, Any]]], dict[str, Tensor]],
-    output_keys: Sequence[str],
-    batch_size: int,
-    device: torch.device,
-) -> dict[str, list[Tensor]]:
-    """Outputs for each row, in the order of the rows; the batches are of like lengths, to waste no padding."""
-    logger.info("teacher: computing its outputs for %d rows, once", len(dataset))
-    teacher = teacher.to(device).eval()
-    outputs: dict[str, list[Tensor]] = {key: [torch.empty(0)] * len(dataset) for key in output_keys}
-    for rows in _batches_by_length(dataset, batch_size):
-        features = dataset[rows]
-        batch = collator([{name: values[i] for name, values in features.items()} for i in range(len(rows))])
-        with torch.inference_mode():
-            result = teacher(**{name: value.to(device) for name, value in batch.items() if name != "labels"})
-        for key in output_keys:
-            if key not in result:
-                raise ModelError(
-                    f"distill_output_keys: the teacher has no output '{key}'; it has {', '.join(result.keys())}"
-                )
-            for row, value in zip(rows, result[key].float().cpu(), strict=True):
-                outputs[key][row] = value
-    return outputs
+def _rows_of(key: str, output: Tensor, attention_mask: Tensor | None) -> list[np.ndarray]:
+    """The output of each row, float32; without the entries of padding where it has one for each token."""
+    rows = output.float().cpu().numpy()
+    if attention_mask is None or not is_per_token(key, output):
+        return list(rows)
+    return [row[mask] for row, mask in zip(rows, attention_mask.bool().cpu().numpy(), strict=True)]
 
 
-def _batches_by_length(dataset: Dataset, batch_size: int) -> Iterator[list[int]]:
-    lengths = [len(ids) for ids in dataset["input_ids"]]
-    order = sorted(range(len(dataset)), key=lambda row: -lengths[row])
-    for start in range(0, len(order), batch_size):
-        yield order[start : start + batch_size]
+def _chunks(
+    inputs: Dataset, run: Callable[[list[dict[str, Any]]], dict[str, list[np.ndarray]]], batch_size: int
+) -> Iterator[dict[str, list[np.ndarray]]]:
+    """Outputs of about a thousand rows at a time, in the order of the rows, so that few are in memory.
+
+    Within a chunk the batches are of like lengths, to waste no padding.
+    """
+    last_time = time.monotonic()
+    num_rows = max(_ROWS_PER_CHUNK // batch_size, 1) * batch_size
+    for start in range(0, len(inputs), num_rows):
+        columns = inputs[start : start + num_rows]
+        rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+        order = sorted(range(len(rows)), key=lambda number: -len(rows[number]["input_ids"]))
+        found: dict[int, dict[str, np.ndarray]] = {}
+        for first in range(0, len(order), batch_size):
+            numbers = order[first : first + batch_size]
+            outputs = run([rows[number] for number in numbers])
+            for index, number in enumerate(numbers):
+                found[number] = {key: values[index] for key, values in outputs.items()}
+        yield {key: [found[number][key] for number in range(len(rows))] for key in found[0]}
+        if time.monotonic() - last_time >= _SECONDS_BETWEEN_LINES:
+            last_time = time.monotonic()
+            logger.info("teacher: %d of %d rows", start + len(rows), len(inputs))
 
 
-def _write_arrow(path: Path, outputs: dict[str, list[Tensor]]) -> None:
+def _write_arrow(path: Path, chunks: Iterator[dict[str, list[np.ndarray]]]) -> None:
     """Writes an Arrow stream that appears under `path` whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    schema = pa.schema([(TEACHER_PREFIX + key, pa.list_(pa.float32())) for key in outputs])
-    num_rows = len(next(iter(outputs.values())))
-    with pa.OSFile(str(partial), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
-        for start in range(0, num_rows, _ROWS_PER_CHUNK):
-            columns = [
-                pa.array([value.tolist() for value in values[start : start + _ROWS_PER_CHUNK]], pa.list_(pa.float32()))
-                for values in outputs.values()
-            ]
-            writer.write_batch(pa.record_batch(columns, schema=schema))
-    partial.replace(path)
+    try:
+        with pa.OSFile(str(partial), "wb") as sink:
+            writer = None
+            for chunk in chunks:
+                record = pa.record_batch({TEACHER_PREFIX + key: _list_array(rows) for key, rows in chunk.items()})
+                writer = writer or pa.ipc.new_stream(sink, record.schema)  # the first chunk says how deep the lists are
+                writer.write_batch(record)
+            if writer is not None:
+                writer.close()
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _list_array(rows: list[np.ndarray]) -> pa.Array:
+    """One list for each row; rows of more than one dimension, (entries, ...), may differ in the first alone."""
+    entries = np.concatenate(rows)
+    values = pa.array(entries.reshape(-1))
+    for size in reversed(entries.shape[1:]):
+        values = pa.FixedSizeListArray.from_arrays(values, size)
+    offsets = np.cumsum([0, *(len(row) for row in rows)])
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)
