@@ -31,7 +31,8 @@ def flat_metrics(report: Mapping[str, Any]) -> dict[str, float]:
     metric = report["data"]["metric"]
     numbers: dict[str, float | None] = {}
     for row in report["accuracy"]:
-        numbers[f"{metric}_{row['variant']}_{row['engine']}"] = row["value"]
+        for name, value in row["metrics"].items():
+            numbers[f"{name}_{row['variant']}_{row['engine']}"] = value
     numbers[f"{metric}_kept"] = metric_kept(report)
     for model in report["models"]:
         for name in ("encoder_sparsity", "model_sparsity", "raw_bytes", "gzip_bytes"):

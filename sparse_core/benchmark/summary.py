@@ -21,19 +21,14 @@ class SummaryRow:
 
 
 def summary_rows(report: Mapping[str, Any]) -> list[SummaryRow]:
-    """Accuracy, sparsity, sizes, latency, throughput and memory of every model of the report."""
+    """Every metric, sparsity, sizes, latency, throughput and memory of every model of the report."""
     variants = [model["variant"] for model in report["models"]]
     models = {model["variant"]: model for model in report["models"]}
 
     def of_model(group: str, label: str, show: Callable[[Mapping[str, Any]], str]) -> SummaryRow:
         return SummaryRow(group, label, [show(models[variant]) for variant in variants])
 
-    accuracy = _by_engine(report["accuracy"])
-    metric = report["data"]["metric"]
-    rows = [
-        SummaryRow(metric, engine, _cells(variants, values, lambda row: four_decimals(row["value"])))
-        for engine, values in accuracy.items()
-    ]
+    rows = _score_rows(report, variants)
     rows += [
         of_model("sparsity", "encoder weights, %", lambda model: f"{100 * model['encoder_sparsity']:.1f}"),
         of_model("sparsity", "whole model, %", lambda model: f"{100 * model['model_sparsity']:.1f}"),
@@ -47,6 +42,23 @@ def summary_rows(report: Mapping[str, Any]) -> list[SummaryRow]:
         cells = _cells(variants, values, lambda row: megabytes(row["increment_bytes"]))
         rows.append(SummaryRow("memory taken, MB", engine, cells))
     return rows
+
+
+def metric_names(report: Mapping[str, Any]) -> list[str]:
+    """Every metric that was measured, the one by which models are compared first."""
+    names = [name for row in report["accuracy"] for name in row["metrics"]]
+    return list(dict.fromkeys([report["data"]["metric"], *names]))
+
+
+def _score_rows(report: Mapping[str, Any], variants: list[str]) -> list[SummaryRow]:
+    def show(name: str) -> Callable[[Mapping[str, Any]], str]:
+        return lambda row: four_decimals(row["metrics"].get(name))
+
+    return [
+        SummaryRow(name, engine, _cells(variants, values, show(name)))
+        for name in metric_names(report)
+        for engine, values in _by_engine(report["accuracy"]).items()
+    ]
 
 
 def _latency_rows(report: Mapping[str, Any], variants: list[str]) -> list[SummaryRow]:

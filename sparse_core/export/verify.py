@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor
 from transformers import PreTrainedModel
 
 from sparse_core.errors import DataError, DependencyError, ExportError
+from sparse_core.modifiers.distillation.losses import is_per_token
+from sparse_core.tasks.inference import Forward, batches_by_length, named_outputs, torch_forward
 
 if TYPE_CHECKING:
+    from datasets import Dataset
     from onnxruntime import InferenceSession
 
-ComputeMetrics = Callable[[np.ndarray, np.ndarray], dict[str, float]]
+    from sparse_core.tasks import Task
+    from sparse_core.tasks.base import Collator
 
 _OPTIMIZED = "optimized"
 _UNOPTIMIZED = "unoptimized"
-_LABELS = "labels"
-_LOGITS = "logits"
+_TORCH = "torch"
+_BATCH_SIZE = 8  # outputs over a whole vocabulary take 15 MB for each row of 128 tokens
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Tolerance:
     """How far ONNX Runtime may differ from torch."""
 
     min_agreement: float = 0.99
-    """Smallest fraction of rows on which both pick the same class."""
+    """Smallest share of the task's decisions that both make alike; see `Task.agreement`."""
     max_metric_loss: float = 0.005
     """Largest drop of the task's metric from torch to ONNX Runtime, in the metric's own unit."""
 
@@ -40,10 +43,10 @@ class SessionResult:
     """What one kind of ONNX Runtime session computed, against torch."""
 
     agreement: float
-    """Fraction of rows with the same class, 0 to 1."""
+    """Share of the decisions that both make alike, 0 to 1."""
     metrics: dict[str, float]
     max_abs_difference: float
-    """Largest difference of a logit."""
+    """Largest difference of an output, padding left out."""
 
 
 @dataclass(frozen=True)
@@ -65,45 +68,51 @@ class Verification:
 def verify(
     model: PreTrainedModel,
     path: Path,
-    batches: Iterable[Mapping[str, Tensor]],
-    compute_metrics: ComputeMetrics,
+    task: Task,
+    rows: Dataset,
+    examples: Dataset,
+    collator: Collator,
     *,
-    metric: str,
     tolerance: Tolerance,
 ) -> Verification:
-    """Runs `batches` through torch and through ONNX Runtime with all graph optimizations and with none.
+    """Runs rows through torch and through ONNX Runtime with all graph optimizations and with none.
 
     Without graph optimizations the nodes run in float as written; with them they become integer kernels. Where the
     optimized session alone is off, the kernels of this CPU have overflowed.
 
     Args:
-        model: the model that `path` was exported from, in float32; put into eval mode.
+        model: the model that `path` was exported from, in float32; runs in eval mode.
         path: the ONNX file.
-        batches: model inputs and `labels`, tensors of (batch, ...), each batch padded to its longest row.
-        compute_metrics: metrics by name from logits (rows, classes) and labels (rows,).
-        metric: name of the metric that `tolerance` is about; larger is better.
-        tolerance: what is accepted.
+        task: says what the outputs mean, how they are scored, and when two agree.
+        rows: tokenized rows of the validation split.
+        examples: that split before tokenization.
+        collator: of the task.
+        tolerance: what is accepted, about the task's primary metric.
 
     Raises:
-        DataError: `batches` is empty.
+        DataError: `rows` is empty.
         ExportError: a session is beyond the tolerance.
         DependencyError: onnxruntime is not installed.
     """
-    sessions = {name: open_session(path, optimized=name == _OPTIMIZED) for name in (_OPTIMIZED, _UNOPTIMIZED)}
-    expected, labels, found = _logits_of_all(model, sessions, batches)
-    torch_metrics = compute_metrics(expected, labels)
+    if len(rows) == 0:
+        raise DataError("num_verification_rows: the validation split has no rows to compare torch and ONNX Runtime on")
+    forwards = {_TORCH: torch_forward(model, task)}
+    for name in (_OPTIMIZED, _UNOPTIMIZED):
+        forwards[name] = session_forward(open_session(path, optimized=name == _OPTIMIZED))
+    predictions, differences = _run_side_by_side(forwards, task, rows, collator)
+    scores = {name: task.score(predicted, rows, examples) for name, predicted in predictions.items()}
     verification = Verification(
-        num_rows=len(labels),
-        metric=metric,
+        num_rows=len(rows),
+        metric=task.primary_metric,
         tolerance=tolerance,
-        torch_metrics=torch_metrics,
+        torch_metrics=scores[_TORCH],
         sessions={
             name: SessionResult(
-                agreement=float((logits.argmax(-1) == expected.argmax(-1)).mean()),
-                metrics=compute_metrics(logits, labels),
-                max_abs_difference=float(np.abs(logits - expected).max()),
+                agreement=task.agreement(predictions[_TORCH], predictions[name]),
+                metrics=scores[name],
+                max_abs_difference=differences[name],
             )
-            for name, logits in found.items()
+            for name in (_OPTIMIZED, _UNOPTIMIZED)
         },
     )
     _require_within_tolerance(verification)
@@ -128,30 +137,46 @@ def open_session(path: Path, *, optimized: bool) -> InferenceSession:
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-@torch.no_grad()
-def _logits_of_all(
-    model: PreTrainedModel, sessions: dict[str, InferenceSession], batches: Iterable[Mapping[str, Tensor]]
-) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-    """Logits of torch (rows, classes), labels (rows,), and logits of each session."""
-    model.eval()
-    expected: list[np.ndarray] = []
-    labels: list[np.ndarray] = []
-    found: dict[str, list[np.ndarray]] = {name: [] for name in sessions}
-    for batch in batches:
-        inputs = {name: value for name, value in batch.items() if name != _LABELS}
-        on_device = {name: value.to(model.device) for name, value in inputs.items()}
-        expected.append(model(**on_device).logits.float().cpu().numpy())
-        labels.append(batch[_LABELS].numpy())
-        for name, session in sessions.items():
-            feed = {entry.name: inputs[entry.name].numpy() for entry in session.get_inputs()}
-            found[name].append(session.run([_LOGITS], feed)[0])
-    if not labels:
-        raise DataError("num_verification_rows: the validation split has no rows to compare torch and ONNX Runtime on")
-    return (
-        np.concatenate(expected),
-        np.concatenate(labels),
-        {name: np.concatenate(logits) for name, logits in found.items()},
-    )
+def session_forward(session: InferenceSession) -> Forward:
+    """Runs a session on those inputs that it declares, and gives its outputs by name."""
+    declared = [entry.name for entry in session.get_inputs()]
+    names = [entry.name for entry in session.get_outputs()]
+
+    def forward(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return dict(zip(names, session.run(names, {name: inputs[name] for name in declared}), strict=True))
+
+    return forward
+
+
+def _run_side_by_side(
+    forwards: Mapping[str, Forward], task: Task, rows: Dataset, collator: Collator
+) -> tuple[dict[str, list[Any]], dict[str, float]]:
+    """Predictions of each in the order of the rows, and the largest difference of its outputs from torch's.
+
+    torch must be the first of `forwards`. The outputs of few rows are in memory at a time.
+    """
+    predictions: dict[str, list[Any]] = {name: [None] * len(rows) for name in forwards}
+    differences = dict.fromkeys(forwards, 0.0)
+    for numbers, columns, inputs in batches_by_length(task, rows, collator, _BATCH_SIZE):
+        expected: dict[str, np.ndarray] = {}
+        for name, forward in forwards.items():
+            outputs = named_outputs(task, forward(inputs))
+            for number, prediction in zip(numbers, task.predictions(outputs, columns), strict=True):
+                predictions[name][number] = prediction
+            if name == _TORCH:
+                expected = outputs
+            difference = _max_abs_difference(expected, outputs, inputs["attention_mask"].astype(bool))
+            differences[name] = float(np.maximum(differences[name], difference))  # max() would lose a NaN
+    return predictions, differences
+
+
+def _max_abs_difference(expected: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray], mask: np.ndarray) -> float:
+    """Largest difference of any output; `mask` (batch, tokens) says which tokens count where outputs are of tokens."""
+    differences = []
+    for name, values in expected.items():
+        difference = np.abs(found[name] - values)
+        differences.append((difference[mask] if is_per_token(name, torch.from_numpy(values)) else difference).max())
+    return float(np.max(differences))
 
 
 def _require_within_tolerance(verification: Verification) -> None:
@@ -163,7 +188,7 @@ def _require_within_tolerance(verification: Verification) -> None:
         if not result.agreement >= tolerance.min_agreement:
             raise ExportError(
                 f"min_agreement: expected at least {tolerance.min_agreement:.2%} of predictions {where} to equal "
-                f"torch's, got {result.agreement:.2%} (largest logit difference {result.max_abs_difference:.3g}); "
+                f"torch's, got {result.agreement:.2%} (an output differs by up to {result.max_abs_difference:.3g}); "
                 f"{_advice(name)}"
             )
         if not expected - result.metrics[metric] <= tolerance.max_metric_loss:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import numpy as np
     from datasets import Dataset
     from transformers import PreTrainedModel
 
@@ -17,8 +16,9 @@ if TYPE_CHECKING:
     from sparse_core.benchmark.subjects import BenchmarkedModel
     from sparse_core.tasks import DatasetSchema, Task
     from sparse_core.tasks.base import Collator
+    from sparse_core.tasks.inference import Forward
 
-_EVAL_BATCH_SIZE = 32
+_EVAL_BATCH_SIZE = 16
 _FLOAT_BYTES = 4
 
 
@@ -69,6 +69,7 @@ def benchmark(
     from sparse_core.benchmark.provenance import command_line, deployed_model, read_config
     from sparse_core.benchmark.report import write_report
     from sparse_core.benchmark.settings import parse_settings
+    from sparse_core.tasks.tokenizers import max_tokens
 
     paths = {"teacher": teacher, "sparse": sparse, "quantized": quantized, "deployment": deployment, "dataset": dataset}
     given: dict[str, Any] = {
@@ -83,7 +84,8 @@ def benchmark(
     settings = parse_settings(**given)
     require_matplotlib()
     deployed_model(deployment)
-    settings.check_positions(read_config(quantized).get("max_position_embeddings"))
+    for model in (teacher, sparse, quantized):
+        settings.check_positions(max_tokens(read_config(model)))
     with staged(output, "benchmark") as staging, _torch_threads(settings.num_threads):
         report = _compare(_Artifacts(**paths), settings)
         report["command"] = command_line("benchmark", {**paths, "output": output, **given})
@@ -103,24 +105,39 @@ class _Artifacts:
 class _Evaluation:
     """The rows that accuracy is measured on, and what to do with them."""
 
+    dataset: Path
     task: Task
     schema: DatasetSchema
     split: str
-    rows: Dataset
-    collator: Collator
+    examples: Dataset
+    max_seq_length: int
+    _by_tokenizer: dict[str, tuple[Dataset, Collator]] = field(default_factory=dict)
 
-    def accuracy(self, variant: str, engine: str, logits: np.ndarray) -> dict[str, Any]:
-        """The entry of report.json for these logits, given in the order of the rows."""
-        import numpy as np
+    def rows(self, model: Path) -> tuple[Dataset, Collator]:
+        """The rows in the tokens of a model, and what makes batches of them; a teacher may have tokens of its own."""
+        from sparse_core.tasks.tokenizers import tokenizer_fingerprint
 
-        metrics = self.task.compute_metrics(logits, np.asarray(self.rows["labels"]))
+        tokenizer = self.task.load_tokenizer(model)
+        key = tokenizer_fingerprint(tokenizer)
+        if key not in self._by_tokenizer:
+            rows = self.task.load_split(self.dataset, self.split, tokenizer, self.max_seq_length)
+            self._by_tokenizer[key] = rows, self.task.collator(tokenizer)
+        return self._by_tokenizer[key]
+
+    def accuracy(self, variant: str, model: Path, engine: str, forward: Forward) -> dict[str, Any]:
+        """The entry of report.json for a variant that `forward` runs in an engine."""
+        from sparse_core.tasks.inference import predict
+
+        rows, collator = self.rows(model)
+        predictions = predict(forward, self.task, rows, collator, _EVAL_BATCH_SIZE)
+        metrics = self.task.score(predictions, rows, self.examples)
         return {
             "variant": variant,
             "engine": engine,
             "value": metrics[self.task.primary_metric],
             "metrics": metrics,
             "split": self.split,
-            "num_rows": len(self.rows),
+            "num_rows": len(self.examples),
         }
 
 
@@ -134,11 +151,12 @@ def _compare(artifacts: _Artifacts, settings: BenchmarkSettings) -> dict[str, An
     from sparse_core.benchmark.subjects import measure_models
 
     config = read_config(artifacts.quantized)
+    vocab_size = min(read_config(model)["vocab_size"] for model in (artifacts.teacher, artifacts.quantized))
     evaluation = _load_evaluation(artifacts, settings.max_seq_length)
     with tempfile.TemporaryDirectory() as scratch:
         models, accuracy = _examine(artifacts, evaluation, Path(scratch))
         accuracy += _onnxruntime_accuracy(models, evaluation, settings.num_threads)
-        measured = measure_models(models, settings, config["vocab_size"])
+        measured = measure_models(models, settings, vocab_size)
     return {
         "title": report_title(config, evaluation.schema.task),
         "created_unix": int(time.time()),
@@ -149,7 +167,7 @@ def _compare(artifacts: _Artifacts, settings: BenchmarkSettings) -> dict[str, An
             "task": evaluation.schema.task,
             "metric": evaluation.task.primary_metric,
             "split": evaluation.split,
-            "num_rows": len(evaluation.rows),
+            "num_rows": len(evaluation.examples),
             "num_rows_by_split": evaluation.schema.num_rows,
             "label_names": evaluation.schema.label_names,
         },
@@ -165,14 +183,12 @@ def _compare(artifacts: _Artifacts, settings: BenchmarkSettings) -> dict[str, An
 
 
 def _load_evaluation(artifacts: _Artifacts, max_seq_length: int) -> _Evaluation:
-    from sparse_core.tasks import get_task, read_schema
+    from sparse_core.tasks import read_examples, read_schema, task_of
 
     schema = read_schema(artifacts.dataset)
-    task = get_task(schema.task)
     split = "test" if "test" in schema.num_rows else "validation"
-    tokenizer = task.load_tokenizer(artifacts.quantized)
-    rows = task.load_split(artifacts.dataset, split, tokenizer, max_seq_length)
-    return _Evaluation(task, schema, split, rows, task.collator(tokenizer))
+    examples = read_examples(artifacts.dataset, split)
+    return _Evaluation(artifacts.dataset, task_of(schema), schema, split, examples, max_seq_length)
 
 
 def _examine(
@@ -186,7 +202,7 @@ def _examine(
     from sparse_core.benchmark.provenance import deployed_model, made_by
     from sparse_core.benchmark.subjects import DENSE, DEPLOYED, SPARSE, BenchmarkedModel
     from sparse_core.modifiers.pruning.report import sparsity_report
-    from sparse_core.tasks.inference import predict_torch
+    from sparse_core.tasks.inference import torch_forward
 
     directories = {DENSE: artifacts.teacher, SPARSE: artifacts.sparse, DEPLOYED: artifacts.quantized}
     files = {
@@ -198,10 +214,10 @@ def _examine(
     models, accuracy = [], []
     for variant, directory in directories.items():
         module = evaluation.task.load_model(directory, evaluation.schema, trained_head=True)
-        logits = predict_torch(module, evaluation.rows, evaluation.collator, _EVAL_BATCH_SIZE)
-        accuracy.append(evaluation.accuracy(variant, "torch", logits))
+        accuracy.append(evaluation.accuracy(variant, directory, "torch", torch_forward(module, evaluation.task)))
         if variant != DEPLOYED:
-            _export_float(module, files[variant], deployed_file.opset, evaluation.rows.column_names)
+            rows, _ = evaluation.rows(directory)
+            _export_float(module, files[variant], deployed_file.opset, rows.column_names)
         zeros = sparsity_report(module)
         models.append(
             BenchmarkedModel(
@@ -234,7 +250,6 @@ def _onnxruntime_accuracy(
     models: list[BenchmarkedModel], evaluation: _Evaluation, num_threads: int
 ) -> list[dict[str, Any]]:
     """Accuracy of the dense and of the deployed file; the sparse float file is a float export like the dense one."""
-    from sparse_core.benchmark.accuracy import predict
     from sparse_core.benchmark.engines import ENGINES, REFERENCE_ENGINE
     from sparse_core.benchmark.subjects import SPARSE
 
@@ -242,8 +257,7 @@ def _onnxruntime_accuracy(
     for model in models:
         if model.variant != SPARSE:
             forward = ENGINES[REFERENCE_ENGINE].load(model.onnx, num_threads)
-            logits = predict(forward, evaluation.rows, evaluation.collator, _EVAL_BATCH_SIZE)
-            entries.append(evaluation.accuracy(model.variant, REFERENCE_ENGINE, logits))
+            entries.append(evaluation.accuracy(model.variant, model.directory, REFERENCE_ENGINE, forward))
     return entries
 
 

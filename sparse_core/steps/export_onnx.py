@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sparse_core.artifacts import require_disk_space, require_free, staged, write_json
 from sparse_core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sparse_core.export.verify import Verification
 
 _DEPLOYMENT_NAME = "deployment"
-_VERIFICATION_BATCH_SIZE = 32
 
 
 def export_onnx(
@@ -39,7 +36,7 @@ def export_onnx(
         weight_type: How weights of quantized Linear layers are stored: int8, uint8, or auto, which takes int8 where
             no CPU can overflow.
         max_seq_length: Longest row in tokens; longer ones are cut for the verification.
-        min_agreement: Smallest fraction of validation rows on which both must pick the same class, 0 to 1.
+        min_agreement: Smallest share of the decisions on validation rows that both must make alike, 0 to 1.
         max_metric_loss: Largest drop of the task's metric from torch to ONNX Runtime.
         num_verification_rows: How many validation rows to compare, spread evenly over the split.
 
@@ -54,10 +51,10 @@ def export_onnx(
     from sparse_core.export.deployment import MODEL_NAME, RECIPE_NAME, write_deployment
     from sparse_core.export.onnx import export_model, model_inputs
     from sparse_core.export.verify import Tolerance, verify
-    from sparse_core.tasks import get_task, read_schema
+    from sparse_core.tasks import read_examples, read_schema, task_of
 
     schema = read_schema(dataset)
-    task = get_task(schema.task)
+    task = task_of(schema)
     network = task.load_model(model, schema, trained_head=True)
     tokenizer = task.load_tokenizer(model)
     require_disk_space(output, sum(weight.nbytes for weight in network.parameters()), "the exported model")
@@ -71,15 +68,16 @@ def export_onnx(
         verification = verify(
             network,
             onnx_file,
-            _batches(rows, task.collator(tokenizer), num_verification_rows),
-            task.compute_metrics,
-            metric=task.primary_metric,
+            task,
+            rows.select(_spread(len(rows), num_verification_rows)),
+            read_examples(dataset, "validation"),
+            task.collator(tokenizer),
             tolerance=Tolerance(min_agreement, max_metric_loss),
         )
         write_json(staging / "verification.json", verification.to_dict())
         stored_as = stored_type or "float32"
         facts = {"opset": opset, "weight_type": stored_as, "inputs": inputs}
-        write_deployment(deployment, network, tokenizer, model / RECIPE_NAME, **facts)
+        write_deployment(deployment, network, tokenizer, model / RECIPE_NAME, schema.label_names, **facts)
         size_bytes = onnx_file.stat().st_size
     return {"weight_type": stored_as, "onnx_size_bytes": size_bytes, **_summary(verification)}
 
@@ -93,22 +91,20 @@ def _require_settings(min_agreement: float, max_metric_loss: float, num_verifica
         raise ConfigError(f"num_verification_rows: expected 1 or more, got {num_verification_rows}")
 
 
-def _batches(rows: Any, collate: Any, num_rows: int) -> Iterator[Any]:
-    """Batches of `num_rows` rows, or of all there are, spread over the split: files are often sorted by label."""
-    num_rows = min(num_rows, len(rows))
-    chosen = [index * len(rows) // num_rows for index in range(num_rows)]
-    for start in range(0, num_rows, _VERIFICATION_BATCH_SIZE):
-        yield collate([rows[index] for index in chosen[start : start + _VERIFICATION_BATCH_SIZE]])
+def _spread(num_available: int, num_wanted: int) -> list[int]:
+    """Numbers of so many rows, or of all there are, spread over a split: files are often sorted by label."""
+    num_rows = min(num_wanted, num_available)
+    return [index * num_available // num_rows for index in range(num_rows)]
 
 
 def _summary(verification: Verification) -> dict[str, float | int | str]:
     """The verification as flat scalars, the worse of the two sessions where there are two values."""
     results = verification.sessions.values()
-    metric = verification.metric
+    torch_metrics, onnx_metrics = verification.torch_metrics, verification.sessions["optimized"].metrics
     return {
         "num_verification_rows": verification.num_rows,
         "agreement": min(result.agreement for result in results),
         "max_abs_difference": max(result.max_abs_difference for result in results),
-        f"torch_{metric}": verification.torch_metrics[metric],
-        f"onnx_{metric}": verification.sessions["optimized"].metrics[metric],
+        **{f"torch_{name}": value for name, value in torch_metrics.items()},
+        **{f"onnx_{name}": value for name, value in onnx_metrics.items()},
     }

@@ -32,7 +32,7 @@ def export_onnx(
         weight_type: How weights of quantized Linear layers are stored: int8, uint8, or auto, which takes int8 where
             no CPU can overflow.
         max_seq_length: Longest row in tokens; longer ones are cut for the verification.
-        min_agreement: Smallest fraction of validation rows on which both must pick the same class, 0 to 1.
+        min_agreement: Smallest share of the decisions on validation rows that both must make alike, 0 to 1.
         max_metric_loss: Largest drop of the task's metric from torch to ONNX Runtime.
         num_verification_rows: How many validation rows to compare, spread evenly over the split.
     """

@@ -1,8 +1,8 @@
-"""What every engine is: something that loads a model file and then maps token ids to logits."""
+"""What every engine is: something that loads a model file and then maps token ids to the model's outputs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -10,8 +10,11 @@ import numpy as np
 
 Inputs = Mapping[str, np.ndarray]
 """Input name -> int64 array of shape (batch_size, sequence_length)."""
-Forward = Callable[[Inputs], np.ndarray]
-"""Inputs -> float32 logits, first dimension batch_size; ignores inputs that the model does not declare."""
+Forward = Callable[[Inputs], Mapping[str, np.ndarray] | Sequence[np.ndarray]]
+"""Inputs -> all float outputs of the model, (batch_size, ...), by name, or in the order of the graph's outputs.
+
+Ignores inputs that the model does not declare.
+"""
 
 
 class Engine(Protocol):

@@ -27,12 +27,12 @@ class DeepSparseEngine:
         """Prepares for compilation; a shape is compiled at its first use, which warm-up runs keep out of the timing."""
         compiled_by_shape: dict[tuple[int, ...], Any] = {}
 
-        def forward(inputs: Inputs) -> np.ndarray:
+        def forward(inputs: Inputs) -> list[np.ndarray]:
             shape = inputs["input_ids"].shape
             if shape not in compiled_by_shape:
                 compiled_by_shape[shape] = _compile(model, num_threads, shape)
             compiled = compiled_by_shape[shape]
-            return compiled.run([np.ascontiguousarray(inputs[name]) for name in compiled.input_names])[0]
+            return compiled.run([np.ascontiguousarray(inputs[name]) for name in compiled.input_names])
 
         return forward
 

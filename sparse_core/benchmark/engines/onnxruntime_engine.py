@@ -30,9 +30,9 @@ class OnnxRuntimeEngine:
         options.add_session_config_entry("session.force_spinning_stop", "1")
         session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
         declared = [node.name for node in session.get_inputs()]
-        logits_name = session.get_outputs()[0].name
+        outputs = [node.name for node in session.get_outputs()]
 
-        def forward(inputs: Inputs) -> np.ndarray:
-            return session.run([logits_name], {name: inputs[name] for name in declared})[0]
+        def forward(inputs: Inputs) -> dict[str, np.ndarray]:
+            return dict(zip(outputs, session.run(outputs, {name: inputs[name] for name in declared}), strict=True))
 
         return forward

@@ -29,9 +29,11 @@ class OpenVinoEngine:
             {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": num_threads, "INFERENCE_PRECISION_HINT": "f32"},
         )
         declared = [port.get_any_name() for port in compiled.inputs]
+        outputs = [port.get_any_name() for port in compiled.outputs]
 
-        def forward(inputs: Inputs) -> np.ndarray:
-            # The result's buffer belongs to the request and is overwritten by the next call.
-            return np.array(compiled({name: inputs[name] for name in declared})[0])
+        def forward(inputs: Inputs) -> dict[str, np.ndarray]:
+            results = compiled({name: inputs[name] for name in declared})
+            # The results' buffers belong to the request and are overwritten by the next call.
+            return {name: np.array(results[index]) for index, name in enumerate(outputs)}
 
         return forward

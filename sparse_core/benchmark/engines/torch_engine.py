@@ -38,11 +38,12 @@ class TorchEngine:
                 f"got {architectures[0]}"
             )
         module = model_class.from_pretrained(model, dtype=torch.float32).eval()
-        declared = [name for name in inspect.signature(module.forward).parameters if name != "labels"]
+        declared = list(inspect.signature(module.forward).parameters)
 
-        def forward(inputs: Inputs) -> np.ndarray:
+        def forward(inputs: Inputs) -> dict[str, np.ndarray]:
             tensors = {name: torch.from_numpy(inputs[name]) for name in declared if name in inputs}
             with torch.inference_mode():
-                return module(**tensors).logits.numpy()
+                outputs = module(**tensors)
+            return {name: value.numpy() for name, value in outputs.items() if isinstance(value, torch.Tensor)}
 
         return forward

@@ -120,7 +120,7 @@ def report() -> dict:
             model_row("deployed", 0.8, 23_000_000, 12_100_000),
         ],
         "accuracy": [
-            {"variant": variant, "engine": engine, "value": value, "metrics": {"accuracy": value}}
+            {"variant": variant, "engine": engine, "value": value, "metrics": {"accuracy": value, "f1": value - 0.1}}
             for variant, engine, value in (
                 ("dense", "torch", 0.897),
                 ("sparse", "torch", 0.886),

@@ -1,4 +1,4 @@
-"""Engines give the logits that torch gives, and leave the model file as it was."""
+"""Engines give the outputs that torch gives, and leave the model file as it was."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from sparse_core.artifacts import file_sha256
-from sparse_core.benchmark.accuracy import predict
 from sparse_core.benchmark.engines import ENGINES, is_installed
 from sparse_core.benchmark.engines.base import make_inputs
 from sparse_core.errors import ModelError
@@ -34,10 +33,11 @@ def test_engine_agrees_with_torch(name, shape, tiny_model, expected):
         pytest.skip(f"{name} is not installed")
     before = file_sha256(tiny_model / "model.onnx")
 
-    logits = ENGINES[name].load(tiny_model / "model.onnx", 1)(make_inputs(*shape, VOCAB_SIZE))
+    outputs = ENGINES[name].load(tiny_model / "model.onnx", 1)(make_inputs(*shape, VOCAB_SIZE))
 
+    (logits,) = outputs.values() if isinstance(outputs, dict) else outputs
     assert logits.dtype == np.float32
-    np.testing.assert_allclose(logits, expected[shape], atol=1e-4)
+    np.testing.assert_allclose(logits, expected[shape]["logits"], atol=1e-4)
     assert file_sha256(tiny_model / "model.onnx") == before
 
 
@@ -49,7 +49,33 @@ def test_torch_logits_are_those_of_the_model_itself(tiny_model, expected):
     with torch.no_grad():
         logits = model(input_ids=torch.from_numpy(make_inputs(3, 17, VOCAB_SIZE)["input_ids"])).logits
 
-    np.testing.assert_allclose(expected[3, 17], logits.numpy(), atol=1e-5)
+    np.testing.assert_allclose(expected[3, 17]["logits"], logits.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino", "deepsparse"])
+def test_a_model_with_two_outputs_and_fewer_inputs(name, tmp_path):
+    import torch
+    from transformers import DistilBertConfig, DistilBertForQuestionAnswering
+
+    from sparse_core.export.onnx import export_model
+
+    if not is_installed(ENGINES[name]):
+        pytest.skip(f"{name} is not installed")
+    torch.manual_seed(0)
+    sizes = {"dim": 16, "n_layers": 1, "n_heads": 2, "hidden_dim": 32, "max_position_embeddings": 32}
+    model = DistilBertForQuestionAnswering(DistilBertConfig(vocab_size=VOCAB_SIZE, **sizes)).eval()
+    model.save_pretrained(tmp_path)
+    export_model(model, tmp_path / "model.onnx")
+    inputs = make_inputs(3, 17, VOCAB_SIZE)
+
+    outputs = ENGINES[name].load(tmp_path / "model.onnx", 1)(inputs)
+
+    expected = ENGINES["torch"].load(tmp_path, 1)(inputs)
+    assert list(expected) == ["start_logits", "end_logits"]
+    if not isinstance(outputs, dict):
+        outputs = dict(zip(expected, outputs, strict=True))
+    for key, values in expected.items():
+        np.testing.assert_allclose(outputs[key], values, atol=1e-4)
 
 
 def test_torch_refuses_a_class_that_transformers_does_not_have(tiny_model, tmp_path):
@@ -93,7 +119,7 @@ class OverwritingEngine:
 
     def run(self, arrays):
         assert [array.flags["C_CONTIGUOUS"] for array in arrays] == [True, True]
-        return [np.zeros((len(arrays[0]), 2), dtype=np.float32)]
+        return [np.zeros((len(arrays[0]), 2), dtype=np.float32), np.ones(1, dtype=np.float32)]
 
 
 def test_deepsparse_compiles_a_copy_once_for_each_shape(tmp_path, monkeypatch):
@@ -103,36 +129,7 @@ def test_deepsparse_compiles_a_copy_once_for_each_shape(tmp_path, monkeypatch):
 
     forward = ENGINES["deepsparse"].load(model, 2)
     for shape in [(1, 8), (1, 8), (4, 8)]:
-        assert forward(make_inputs(*shape, VOCAB_SIZE)).shape == (shape[0], 2)
+        assert [output.shape for output in forward(make_inputs(*shape, VOCAB_SIZE))] == [(shape[0], 2), (1,)]
 
     assert model.read_bytes() == b"original"
     assert [(entry["batch_size"], entry["num_cores"]) for entry in OverwritingEngine.compiled] == [(1, 2), (4, 2)]
-
-
-class Rows:
-    """Rows of a data set, of given lengths; the row's index is its only token."""
-
-    def __init__(self, lengths: list[int]):
-        self.lengths = lengths
-
-    def __getitem__(self, key):
-        return self.lengths if key == "length" else {"index": key, "length": self.lengths[key]}
-
-
-def test_predictions_come_in_the_order_of_the_rows_whatever_the_batches():
-    batches = []
-
-    def collate(rows):
-        import torch
-
-        batches.append([row["length"] for row in rows])
-        return {"input_ids": torch.tensor([[row["index"]] for row in rows]), "labels": torch.zeros(len(rows))}
-
-    def forward(inputs):
-        assert set(inputs) == {"input_ids"}
-        return np.concatenate([inputs["input_ids"], -inputs["input_ids"]], axis=1).astype(np.float32)
-
-    logits = predict(forward, Rows([9, 2, 7, 2, 5]), collate, batch_size=2)
-
-    np.testing.assert_array_equal(logits[:, 0], [0, 1, 2, 3, 4])
-    assert batches == [[2, 2], [5, 7], [9]]

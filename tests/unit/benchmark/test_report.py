@@ -26,7 +26,7 @@ def test_numbers_that_are_not_finite_become_null():
 
 def test_written_files_agree_and_are_finite(report, tmp_path, without_plots):
     report["training"][0]["log_history"][0]["loss"] = math.nan
-    report["accuracy"][1]["value"] = math.nan
+    report["accuracy"][1]["metrics"]["accuracy"] = math.nan
     report["verification"]["largest_difference"] = math.inf
 
     metrics = write_report(report, tmp_path)
@@ -44,6 +44,7 @@ def test_flat_metrics_name_every_headline_number(report):
     metrics = flat_metrics(report)
 
     assert metrics["accuracy_deployed_onnxruntime"] == 0.88
+    assert metrics["f1_deployed_onnxruntime"] == pytest.approx(0.78)
     assert metrics["accuracy_kept"] == pytest.approx(0.88 / 0.897)
     assert metrics["encoder_sparsity_sparse"] == 0.8
     assert metrics["gzip_bytes_deployed"] == 12_100_000.0
@@ -94,8 +95,16 @@ def test_the_page_holds_the_numbers(report, without_plots):
         "0.998",
         "sparse-core benchmark",
         "67,349",
+        "0.7800",  # f1
+        "labels negative, positive; at most",
     ):
         assert expected in page, expected
+
+
+def test_a_task_without_labels_lists_none(report, without_plots):
+    report["data"].update(task="question_answering", label_names=[])
+
+    assert "Task question_answering; at most 128 tokens" in render_html(report)
 
 
 def test_text_from_outside_is_escaped(report, without_plots):

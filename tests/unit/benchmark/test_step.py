@@ -23,7 +23,9 @@ modifiers:
 """
 
 
-def write_dataset(directory: Path, *, num_test_rows: int) -> Path:
+def write_dataset(
+    directory: Path, *, num_test_rows: int, label: str = "int64", problem_type: str = "single_label_classification"
+) -> Path:
     import pyarrow as pa
 
     directory.mkdir()
@@ -34,7 +36,7 @@ def write_dataset(directory: Path, *, num_test_rows: int) -> Path:
                 "text": [
                     " ".join(WORDS[(row + step) % len(WORDS)] for step in range(1 + row % 6)) for row in range(count)
                 ],
-                "label": pa.array([row % 2 for row in range(count)], pa.int64()),
+                "label": pa.array([row % 2 for row in range(count)], label),
             }
         )
         if count:
@@ -42,10 +44,10 @@ def write_dataset(directory: Path, *, num_test_rows: int) -> Path:
                 stream.write_table(table)
     schema = {
         "task": "text_classification",
-        "text_columns": ["text"],
         "source_columns": {"text": "text", "label": "label"},
-        "label_names": ["neg", "pos"],
+        "label_names": ["neg", "pos"] if label == "int64" else [],
         "num_rows": {split: count for split, count in num_rows.items() if count},
+        "task_args": {"problem_type": problem_type},
     }
     (directory / "dataset.json").write_text(json.dumps(schema))
     return directory
@@ -188,6 +190,54 @@ def test_a_float_deployment_is_not_called_int8_and_validation_stands_in_for_test
     assert report["models"][2]["label"] == "deployed fp32"
     assert report["data"]["split"] == "validation"
     assert "int8" not in json.dumps([report["models"], report["latency"]])
+
+
+def test_a_teacher_with_tokens_of_its_own_reads_those(artifacts, outcome, tmp_path):
+    import torch
+    from transformers import BertForSequenceClassification, BertTokenizerFast
+
+    order = [0, 1, 2, 3, 4, *reversed(range(5, len(WORDS) + 5))]  # the same model with its words numbered backwards
+    model = BertForSequenceClassification.from_pretrained(artifacts["teacher"])
+    with torch.no_grad():
+        words = model.bert.embeddings.word_embeddings.weight
+        words.copy_(words[order].clone())
+    model.save_pretrained(tmp_path / "teacher")
+    vocabulary = tmp_path / "vocab.txt"
+    vocabulary.write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *reversed(WORDS)]))
+    BertTokenizerFast(vocab_file=str(vocabulary), model_max_length=32).save_pretrained(tmp_path / "teacher")
+
+    metrics = benchmark(
+        **{**artifacts, "teacher": tmp_path / "teacher"}, output=tmp_path / "report", engines="onnxruntime", **FAST
+    )
+
+    for engine in ("torch", "onnxruntime"):
+        assert metrics[f"accuracy_dense_{engine}"] == outcome[0]["accuracy_dense_torch"]
+
+
+def test_a_model_without_token_types_that_predicts_numbers(tmp_path):
+    import torch
+    from transformers import BertTokenizerFast, DistilBertConfig, DistilBertForSequenceClassification
+
+    dataset = write_dataset(tmp_path / "dataset", num_test_rows=0, label="float64", problem_type="regression")
+    vocabulary = tmp_path / "vocab.txt"
+    vocabulary.write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]))
+    torch.manual_seed(0)
+    sizes = {"dim": 16, "n_layers": 1, "n_heads": 2, "hidden_dim": 32, "max_position_embeddings": 32, "num_labels": 1}
+    DistilBertForSequenceClassification(DistilBertConfig(vocab_size=15, **sizes)).save_pretrained(tmp_path / "model")
+    tokenizer = BertTokenizerFast(vocab_file=str(vocabulary), model_max_length=32)
+    tokenizer.model_input_names = ["input_ids", "attention_mask"]
+    tokenizer.save_pretrained(tmp_path / "model")
+    tolerance = {"min_agreement": 0.0, "max_metric_loss": 2.0}
+    export_onnx(tmp_path / "model", dataset, tmp_path / "exported", max_seq_length=16, **tolerance)
+    models = dict.fromkeys(("teacher", "sparse", "quantized"), tmp_path / "model")
+
+    metrics = benchmark(
+        **models, deployment=tmp_path / "exported", dataset=dataset, output=tmp_path / "report", engines="torch", **FAST
+    )
+
+    assert {f"{name}_deployed_onnxruntime" for name in ("pearson", "spearmanr", "mse")} <= set(metrics)
+    assert metrics["mse_dense_torch"] == pytest.approx(metrics["mse_dense_onnxruntime"], rel=1e-3)
+    assert "spearmanr" in (tmp_path / "report" / "report.html").read_text()
 
 
 @pytest.mark.parametrize(

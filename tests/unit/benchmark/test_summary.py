@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sparse_core.benchmark.summary import format_summary, megabytes, significant, summary_rows
+from sparse_core.benchmark.summary import format_summary, megabytes, metric_names, significant, summary_rows
 
 
 @pytest.mark.parametrize(
@@ -25,12 +25,20 @@ def test_rows_hold_a_cell_per_model(report):
 
     assert rows["accuracy", "torch"] == ["0.8970", "0.8860", "0.8810"]
     assert rows["accuracy", "onnxruntime"] == ["0.8970", "–", "0.8800"]
+    assert rows["f1", "onnxruntime"] == ["0.7970", "–", "0.7800"]
     assert rows["sparsity", "encoder weights, %"] == ["0.0", "80.0", "80.0"]
     assert rows["ONNX file", "gzipped, MB"] == ["84.2", "56.3", "12.1"]
     assert rows["p50 / p95, ms", "onnxruntime, 1×128"] == ["17.6 / 19.4", "17.5 / 19.2", "8.82 / 9.70"]
     assert rows["rows per second", "torch, 16×128"] == ["48.5", "–", "–"]
     assert rows["speed, × onnxruntime dense", "onnxruntime, 16×128"] == ["1.00", "1.01", "2.00"]
     assert rows["memory taken, MB", "onnxruntime"] == ["200", "200", "200"]
+
+
+def test_the_metric_to_compare_by_comes_first(report):
+    report["data"]["metric"] = "f1"
+
+    assert metric_names(report) == ["f1", "accuracy"]
+    assert [row.group for row in summary_rows(report)][:4] == ["f1", "f1", "accuracy", "accuracy"]
 
 
 def test_latency_rows_are_those_of_the_longest_inputs(report):

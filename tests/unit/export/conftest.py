@@ -5,12 +5,27 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import BertConfig, BertForSequenceClassification, PreTrainedModel
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import BertConfig, BertForSequenceClassification, PreTrainedModel, PreTrainedTokenizerFast
 
 from sparse_core.modifiers.quantization.hf_quantizer import apply_quantization
 from sparse_core.modifiers.quantization.settings import QuantizationSettings
 
 VOCAB_SIZE = 60
+WORDS = ["[PAD]", "[UNK]", *(f"w{index}" for index in range(VOCAB_SIZE - 2))]
+
+
+def make_tokenizer(input_names: tuple[str, ...] = ("input_ids", "attention_mask")) -> PreTrainedTokenizerFast:
+    """A tokenizer that knows `WORDS`."""
+    backend = Tokenizer(models.WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        model_max_length=64,
+        model_input_names=list(input_names),
+    )
 
 
 @pytest.fixture(autouse=True)

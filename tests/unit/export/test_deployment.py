@@ -29,7 +29,8 @@ def deployment(make_quantized: MakeModel, tokenizer: PreTrainedTokenizerFast, tm
     directory.mkdir()
     (directory / "model.onnx").write_bytes(b"graph")
     (tmp_path / "recipe.yaml").write_text("modifiers: []\n", encoding="utf-8")
-    write_deployment(directory, model, tokenizer, tmp_path / "recipe.yaml", opset=14, weight_type="int8")
+    labels = ["negative", "positive"]
+    write_deployment(directory, model, tokenizer, tmp_path / "recipe.yaml", labels, opset=14, weight_type="int8")
     return directory
 
 
@@ -57,10 +58,11 @@ def test_config_says_nothing_of_torch_weights_that_are_not_there(deployment: Pat
     assert config["id2label"] == {0: "negative", 1: "positive"}
 
 
-def test_the_model_keeps_its_config(
+def test_the_model_keeps_its_config_and_no_labels_are_made_up(
     make_quantized: MakeModel, tokenizer: PreTrainedTokenizerFast, tmp_path: Path
 ) -> None:
     model = make_quantized()
-    write_deployment(tmp_path, model, tokenizer, tmp_path / "recipe.yaml")
+    write_deployment(tmp_path, model, tokenizer, tmp_path / "recipe.yaml", [])
     assert model.config.quantization_config is model.hf_quantizer.quantization_config
     assert not (tmp_path / "recipe.yaml").exists()
+    assert not (tmp_path / "labels.json").exists()

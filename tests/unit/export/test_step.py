@@ -12,35 +12,56 @@ import onnx
 import pyarrow as pa
 import pytest
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedModel
 
 from sparse_core.errors import ConfigError, ExportError, OutputError
-from sparse_core.steps.export_onnx import _batches, export_onnx
+from sparse_core.steps.export_onnx import _spread, export_onnx
 from sparse_core.tasks.schema import DatasetSchema
+from tests.unit.export.conftest import WORDS, make_tokenizer
 
-WORDS = ["[PAD]", "[UNK]", *(f"w{index}" for index in range(58))]
+KINDS: dict[str, dict[str, Any]] = {
+    "classes": {"label": pa.array([0] * 20 + [1] * 20, pa.int64()), "names": ["0", "1"], "args": {}},
+    "lists": {
+        "label": pa.array([[0], [0, 1], [], [1]] * 10, pa.list_(pa.int64())),
+        "names": ["0", "1"],
+        "args": {"problem_type": "multi_label_classification", "num_labels": 2},
+    },
+    "numbers": {
+        "label": pa.array([index / 8 for index in range(40)], pa.float64()),
+        "names": [],
+        "args": {"problem_type": "regression", "agreement_tolerance": 0.5},
+    },
+}
 
 
 @pytest.fixture
-def dataset(tmp_path: Path) -> Path:
+def make_dataset(tmp_path: Path) -> Callable[..., Path]:
     """Forty validation rows of one to eight words, sorted by label."""
-    directory = tmp_path / "dataset"
-    directory.mkdir()
-    generator = np.random.default_rng(0)
-    texts = [" ".join(generator.choice(WORDS[2:], generator.integers(1, 9))) for _ in range(40)]
-    table = pa.table({"text": texts, "label": pa.array([0] * 20 + [1] * 20, pa.int64())})
-    for split in ("train", "validation"):
-        with (
-            pa.OSFile(str(directory / f"{split}.arrow"), "wb") as sink,
-            pa.ipc.new_stream(sink, table.schema) as writer,
-        ):
-            writer.write_table(table)
-    schema = DatasetSchema(
-        "text_classification", ["text"], {"text": "text", "label": "label"}, ["0", "1"], {"train": 40, "validation": 40}
-    )
-    schema.write(directory)
-    return directory
+
+    def make(kind: str = "classes") -> Path:
+        values = KINDS[kind]
+        directory = tmp_path / "dataset"
+        directory.mkdir()
+        generator = np.random.default_rng(0)
+        texts = [" ".join(generator.choice(WORDS[2:], generator.integers(1, 9))) for _ in range(40)]
+        table = pa.table({"text": texts, "label": values["label"]})
+        for split in ("train", "validation"):
+            with (
+                pa.OSFile(str(directory / f"{split}.arrow"), "wb") as sink,
+                pa.ipc.new_stream(sink, table.schema) as writer,
+            ):
+                writer.write_table(table)
+        columns = {"text": "text", "label": "label"}
+        num_rows = {"train": 40, "validation": 40}
+        DatasetSchema("text_classification", columns, values["names"], num_rows, values["args"]).write(directory)
+        return directory
+
+    return make
+
+
+@pytest.fixture
+def dataset(make_dataset: Callable[..., Path]) -> Path:
+    return make_dataset()
 
 
 @pytest.fixture
@@ -49,14 +70,10 @@ def save(tmp_path: Path) -> Callable[[PreTrainedModel], Path]:
 
     def save(model: PreTrainedModel) -> Path:
         directory = tmp_path / "model"
-        model.config.id2label, model.config.label2id = {0: "0", 1: "1"}, {"0": 0, "1": 1}
+        if model.config.num_labels == 2:
+            model.config.id2label, model.config.label2id = {0: "0", 1: "1"}, {"0": 0, "1": 1}
         model.save_pretrained(directory)
-        backend = Tokenizer(models.WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token="[UNK]"))
-        backend.pre_tokenizer = pre_tokenizers.Whitespace()
-        tokenizer = PreTrainedTokenizerFast(
-            tokenizer_object=backend, pad_token="[PAD]", unk_token="[UNK]", model_max_length=64
-        )
-        tokenizer.save_pretrained(directory)
+        make_tokenizer().save_pretrained(directory)
         (directory / "recipe.yaml").write_text("modifiers: []\n", encoding="utf-8")
         return directory
 
@@ -80,7 +97,23 @@ def test_quantized_model_is_published_with_its_verification(
     verification = json.loads((output / "verification.json").read_text())
     assert verification["sessions"]["optimized"]["agreement"] >= 0.9
     assert "deployment/model.onnx" in json.loads((output / "manifest.json").read_text())["files"]
+    assert {"torch_accuracy", "onnx_accuracy", "torch_f1", "onnx_f1"} <= set(values)
     assert all(isinstance(value, (int, float, str)) for value in values.values())
+
+
+@pytest.mark.parametrize(("kind", "metrics"), [("lists", {"f1", "macro_f1"}), ("numbers", {"pearson", "mse"})])
+def test_other_kinds_of_label(
+    make_bert: Callable[..., PreTrainedModel],
+    save: Save,
+    make_dataset: Callable[..., Path],
+    tmp_path: Path,
+    kind: str,
+    metrics: set[str],
+) -> None:
+    model = save(make_bert(num_labels=len(KINDS[kind]["names"]) or 1))
+    values = export_onnx(model, make_dataset(kind), tmp_path / "out", max_seq_length=32, min_agreement=1.0)
+    assert {f"{engine}_{metric}" for engine in ("torch", "onnx") for metric in metrics} <= set(values)
+    assert (tmp_path / "out/deployment/labels.json").exists() == (kind == "lists")
 
 
 def test_inputs_are_those_of_the_tokenizer(
@@ -142,4 +175,4 @@ def test_settings_out_of_range_are_refused(tmp_path: Path, settings: dict[str, A
     ("available", "asked", "expected"), [(10, 4, [0, 2, 5, 7]), (3, 8, [0, 1, 2]), (40, 40, list(range(40)))]
 )
 def test_verification_rows_are_spread_over_the_split(available: int, asked: int, expected: list[int]) -> None:
-    assert [row for rows in _batches(range(available), list, asked) for row in rows] == expected
+    assert _spread(available, asked) == expected

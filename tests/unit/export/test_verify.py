@@ -6,39 +6,47 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 import pytest
 import torch
-from transformers import PreTrainedModel
+from transformers import BertForQuestionAnswering, PreTrainedModel
 
 from sparse_core.errors import DataError, DependencyError, ExportError
 from sparse_core.export.onnx import export_model
-from sparse_core.export.verify import SessionResult, Tolerance, Verification, _require_within_tolerance, verify
+from sparse_core.export.verify import (
+    SessionResult,
+    Tolerance,
+    Verification,
+    _max_abs_difference,
+    _require_within_tolerance,
+    open_session,
+    session_forward,
+    verify,
+)
+from sparse_core.tasks import get_task
+from tests.unit.export.conftest import VOCAB_SIZE, make_tokenizer
 
 MakeModel = Callable[..., PreTrainedModel]
-VOCAB_SIZE = 60
+TASK = get_task("text_classification", {"num_labels": 2})
 
 
-def accuracy(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    return {"accuracy": float((logits.argmax(-1) == labels).mean())}
+def make_rows(num_rows: int = 12) -> datasets.Dataset:
+    """Tokenized rows of 2 to 30 tokens."""
+    generator = np.random.default_rng(0)
+    lengths = generator.integers(2, 31, num_rows)
+    ids = [generator.integers(3, VOCAB_SIZE, length).tolist() for length in lengths]
+    columns = {"input_ids": ids, "attention_mask": [[1] * length for length in lengths]}
+    types = {"token_type_ids": [[0] * length for length in lengths], "labels": generator.integers(0, 2, num_rows)}
+    return datasets.Dataset.from_dict({**columns, **types})
 
 
-def batches() -> list[dict[str, torch.Tensor]]:
-    """Three batches, each padded to a longest row of its own."""
-    made = []
-    for length in (5, 12, 30):
-        input_ids = torch.randint(3, VOCAB_SIZE, (4, length))
-        attention_mask = torch.ones_like(input_ids)
-        attention_mask[1, length // 2 :] = 0
-        made.append(
-            {
-                "input_ids": input_ids,
-                "token_type_ids": torch.zeros_like(input_ids),
-                "attention_mask": attention_mask,
-                "labels": torch.randint(0, 2, (4,)),
-            }
-        )
-    return made
+def run(
+    exported: tuple[PreTrainedModel, Path], tolerance: Tolerance, rows: datasets.Dataset | None = None
+) -> Verification:
+    rows = make_rows() if rows is None else rows
+    tokenizer = make_tokenizer(("input_ids", "attention_mask", "token_type_ids"))
+    return verify(*exported, TASK, rows, rows, TASK.collator(tokenizer), tolerance=tolerance)
 
 
 @pytest.fixture
@@ -54,8 +62,8 @@ def verification(**sessions: SessionResult) -> Verification:
 
 def test_a_faithful_export_agrees_in_both_sessions(exported: tuple[PreTrainedModel, Path]) -> None:
     model, path = exported
-    result = verify(model.train(), path, batches(), accuracy, metric="accuracy", tolerance=Tolerance(1.0, 0.0))
-    assert result.num_rows == 12
+    result = run((model.train(), path), Tolerance(1.0, 0.0))
+    assert result.num_rows == 12 and result.metric == "accuracy"
     assert set(result.sessions) == {"optimized", "unoptimized"}
     for session in result.sessions.values():
         assert session.agreement == 1.0
@@ -72,12 +80,47 @@ def test_another_model_than_the_exported_one_is_refused(exported: tuple[PreTrain
         model.classifier.weight.neg_()
         model.classifier.bias.neg_()
     with pytest.raises(ExportError, match="min_agreement: expected at least 99.00% .* over 12 validation rows"):
-        verify(model, path, batches(), accuracy, metric="accuracy", tolerance=Tolerance(0.99, 1.0))
+        run((model, path), Tolerance(0.99, 1.0))
 
 
 def test_no_rows_is_an_error(exported: tuple[PreTrainedModel, Path]) -> None:
     with pytest.raises(DataError, match="num_verification_rows: the validation split has no rows"):
-        verify(*exported, [], accuracy, metric="accuracy", tolerance=Tolerance())
+        run(exported, Tolerance(), make_rows().select([]))
+
+
+def test_a_session_gives_all_outputs_by_name_and_ignores_other_inputs(make_bert: MakeModel, tmp_path: Path) -> None:
+    model = make_bert(BertForQuestionAnswering).eval()
+    export_model(model, tmp_path / "model.onnx")
+    inputs = {
+        name: np.ones((2, 5), dtype=np.int64) for name in ("input_ids", "attention_mask", "token_type_ids", "langs")
+    }
+    outputs = session_forward(open_session(tmp_path / "model.onnx", optimized=True))(inputs)
+    assert list(outputs) == ["start_logits", "end_logits"]
+    with torch.no_grad():
+        expected = model(**{name: torch.from_numpy(x) for name, x in inputs.items() if name != "langs"})
+    for name, found in outputs.items():
+        np.testing.assert_allclose(found, expected[name].numpy(), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "expected"),
+    [
+        ("start_logits", (2, 3), 0.5),  # of tokens: the difference in the padding does not count
+        ("logits", (2, 3, 4), 0.5),
+        ("logits", (2, 3), 9.0),  # of rows: three classes, as many as there are tokens
+    ],
+)
+def test_differences_in_the_padding_do_not_count(name: str, shape: tuple[int, ...], expected: float) -> None:
+    mask = np.array([[True, True, True], [True, True, False]])
+    values = np.zeros(shape, dtype=np.float32)
+    found = values.copy()
+    found[0, 1], found[1, 2] = -0.5, 9.0
+    assert _max_abs_difference({name: values}, {name: found}, mask) == expected
+
+
+def test_a_difference_that_is_no_number_is_seen() -> None:
+    values = np.array([[0.0, 1.0]], dtype=np.float32)
+    assert np.isnan(_max_abs_difference({"logits": values}, {"logits": values * np.nan}, np.ones((1, 5), dtype=bool)))
 
 
 def test_agreement_below_the_tolerance_of_the_optimized_session_hints_at_overflow() -> None:
@@ -85,7 +128,7 @@ def test_agreement_below_the_tolerance_of_the_optimized_session_hints_at_overflo
     with pytest.raises(
         ExportError,
         match=r"min_agreement: expected at least 99.00% of predictions of the optimized ONNX Runtime session over 200 "
-        r"validation rows to equal torch's, got 93.00% \(largest logit difference 1.25\); "
+        r"validation rows to equal torch's, got 93.00% \(an output differs by up to 1.25\); "
         "if this CPU lacks VNNI, .* weight_type uint8",
     ):
         _require_within_tolerance(verification(optimized=off))
@@ -120,7 +163,7 @@ def test_missing_onnxruntime_names_the_extra(
     with pytest.raises(
         DependencyError, match=r"onnxruntime is not installed; pip install 'sparse-pipelines\[export\]'"
     ):
-        verify(*exported, batches(), accuracy, metric="accuracy", tolerance=Tolerance())
+        run(exported, Tolerance())
 
 
 def test_missing_onnx_names_the_extra(make_quantized: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
