@@ -31,12 +31,22 @@ class PipelineConfig(BaseModel):
     pipeline: str
     output_dir: str = Field("output", min_length=1)
 
-    train_file: str = Field(min_length=1)
-    validation_file: str = Field(min_length=1)
-    test_file: str = ""
     task: str = "text_classification"
+    train_file: str = ""
+    validation_file: str = ""
+    test_file: str = ""
+    dataset_name: str = ""
+    dataset_config_name: str = ""
+    dataset_revision: str = ""
+    task_name: str = ""
     text_column: str = ""
-    label_column: str = "label"
+    label_column: str = ""
+    validation_ratio: float = Field(0.0, ge=0, lt=1)
+    eval_on_test: bool = False
+    max_train_samples: int = Field(0, ge=0)
+    max_eval_samples: int = Field(0, ge=0)
+    max_predict_samples: int = Field(0, ge=0)
+    task_args: str = ""
 
     model: str = Field(min_length=1)
     model_revision: str = ""
@@ -65,12 +75,12 @@ class PipelineConfig(BaseModel):
     num_warmup_runs: int = Field(5, ge=0)
     engines: str = ""
 
-    @field_validator("recipe_args", "teacher_recipe_args", "training_arguments", mode="before")
+    @field_validator("recipe_args", "teacher_recipe_args", "training_arguments", "task_args", mode="before")
     @classmethod
     def _mapping_as_json(cls, value: Any) -> Any:
         return json.dumps(value) if isinstance(value, dict) else value
 
-    @field_validator("batch_sizes", "sequence_lengths", "engines", mode="before")
+    @field_validator("text_column", "batch_sizes", "sequence_lengths", "engines", mode="before")
     @classmethod
     def _list_as_text(cls, value: Any) -> Any:
         if isinstance(value, list):
@@ -86,7 +96,8 @@ class PipelineConfig(BaseModel):
         changed: dict[str, str] = {"output_dir": str(_in(folder, self.output_dir).absolute())}
         for field in {field for fields in self.local_inputs.values() for field in fields}:
             value = cast(str, getattr(self, field))
-            if value and "\n" not in value and (is_data_file(field) or _in(folder, value).exists()):
+            is_path = "\n" not in value and "://" not in value
+            if value and is_path and (is_data_file(field) or _in(folder, value).exists()):
                 changed[field] = str(_in(folder, value).absolute())
         return self.model_copy(update=changed)
 
@@ -101,13 +112,14 @@ def is_data_file(field: str) -> bool:
 
 
 DATA_FIELDS = ("train_file", "validation_file", "test_file")
+DATASET_FIELDS = (*DATA_FIELDS, "dataset_name")
 
 
 class SparseTransferConfig(PipelineConfig):
     """Settings of the pipeline `sparse_transfer`: a sparse checkpoint learns a task from a dense teacher."""
 
     local_inputs: ClassVar[dict[str, tuple[str, ...]]] = {
-        "dataset_hash": DATA_FIELDS,
+        "dataset_hash": DATASET_FIELDS,
         "model_hash": ("model",),
         "teacher_model_hash": ("teacher_model",),
         "recipe_hash": ("recipe",),
@@ -117,6 +129,7 @@ class SparseTransferConfig(PipelineConfig):
     pipeline: Literal["sparse_transfer"] = "sparse_transfer"
     teacher_model: str = Field(min_length=1)
     teacher_model_revision: str = ""
+    use_teacher_tokenizer: bool = False
     recipe: str = Field(min_length=1)
 
 
@@ -124,7 +137,7 @@ class SparsifyConfig(PipelineConfig):
     """Settings of the pipeline `sparsify`: a dense model is fine-tuned, pruned and quantized."""
 
     local_inputs: ClassVar[dict[str, tuple[str, ...]]] = {
-        "dataset_hash": DATA_FIELDS,
+        "dataset_hash": DATASET_FIELDS,
         "model_hash": ("model",),
         "recipe_hash": ("recipe",),
         "teacher_recipe_hash": ("teacher_recipe",),

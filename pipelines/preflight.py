@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 from sparse_core.artifacts import fingerprint
 from sparse_core.errors import ModelError, RecipeError
 from sparse_core.recipe import load_recipe, require_gradual_pruning, require_pruning
-from sparse_core.sources.data_file import DataFile
-from sparse_core.sources.model_directory import require_config, require_tokenizer, require_weights
+from sparse_core.sources.model_directory import find_weights, require_config, require_tokenizer
 from sparse_core.sources.models import find_model, is_local
+from sparse_core.sources.splits import DataChoice, with_named_task
+from sparse_core.tasks import get_task, parse_task_args
 
-from .config import DATA_FIELDS, PipelineConfig, local_paths
+from .config import PipelineConfig, local_paths
 
 MODEL_FIELDS = ("model", "teacher_model")
 _REQUIRED_OF_RECIPE = {"sparse_transfer": require_pruning, "sparsify": require_gradual_pruning}
@@ -21,11 +23,12 @@ def preflight(config: PipelineConfig) -> None:
     """Refuses a run whose inputs cannot work.
 
     Raises:
-        DataError: a data file is missing or empty.
+        DataError: no data is named, or a file is missing or empty.
+        ConfigError: there is no such task, or it has no such option.
         RecipeError: a recipe does not load, or never prunes.
         ModelError: a local model directory lacks a file that every step needs.
     """
-    _check_data_files(config)
+    _check_data(config)
     _check_recipes(config)
     _check_models(config)
 
@@ -36,16 +39,16 @@ def content_hashes(config: PipelineConfig) -> dict[str, str]:
     They are part of KFP's cache key: a changed file redoes the steps that depend on it.
     """
     return {
-        parameter: fingerprint(*paths) if (paths := local_paths(config, fields)) else ""
-        for parameter, fields in config.local_inputs.items()
+        parameter: fingerprint(*paths) if (paths := local_paths(config, inputs)) else ""
+        for parameter, inputs in config.local_inputs.items()
     }
 
 
-def _check_data_files(config: PipelineConfig) -> None:
-    for field in DATA_FIELDS:
-        value = getattr(config, field)
-        if value:
-            DataFile(field, Path(value)).require_usable()
+def _check_data(config: PipelineConfig) -> None:
+    named = {field.name: getattr(config, field.name) for field in fields(DataChoice)}
+    choice, _ = with_named_task(DataChoice(**named), config.task, config.task_name)
+    choice.require_usable()
+    get_task(config.task, parse_task_args(config.task_args))
 
 
 def _check_recipes(config: PipelineConfig) -> None:
@@ -65,7 +68,7 @@ def _check_models(config: PipelineConfig) -> None:
             continue
         try:
             folder = find_model(model, getattr(config, f"{field}_revision"))
-            for require in (require_config, require_weights, require_tokenizer):
+            for require in (require_config, find_weights, require_tokenizer):
                 require(folder)
         except ModelError as error:
             raise ModelError(f"{field}: {str(error).removeprefix('model: ')}") from None

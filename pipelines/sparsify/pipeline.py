@@ -18,8 +18,6 @@ from sparse_pipelines.pipelines.outputs import Outputs
 
 @dsl.pipeline(name="sparsify")
 def sparsify(
-    train_file: str,
-    validation_file: str,
     model: str,
     recipe: str = "sparsify/gradual_quant",
     recipe_args: str = "",
@@ -27,10 +25,22 @@ def sparsify(
     teacher_recipe_args: str = "",
     model_revision: str = "",
     teacher_is_trained: bool = False,
-    test_file: str = "",
     task: str = "text_classification",
+    train_file: str = "",
+    validation_file: str = "",
+    test_file: str = "",
+    dataset_name: str = "",
+    dataset_config_name: str = "",
+    dataset_revision: str = "",
+    task_name: str = "",
     text_column: str = "",
-    label_column: str = "label",
+    label_column: str = "",
+    validation_ratio: float = 0.0,
+    eval_on_test: bool = False,
+    max_train_samples: int = 0,
+    max_eval_samples: int = 0,
+    max_predict_samples: int = 0,
+    task_args: str = "",
     max_seq_length: int = 128,
     per_device_train_batch_size: int = 32,
     per_device_eval_batch_size: int = 64,
@@ -56,8 +66,6 @@ def sparsify(
     """Fine-tunes a dense model, prunes it while it learns from itself, then quantizes, exports and measures it.
 
     Args:
-        train_file: rows to train on, CSV or JSON lines.
-        validation_file: rows that are measured during training and that check the export.
         model: the dense model: a Hugging Face directory or hub id.
         recipe: recipe of the sparse model: a built-in name, a file or its text.
         recipe_args: variables of the recipe to override, as a JSON object.
@@ -65,10 +73,22 @@ def sparsify(
         teacher_recipe_args: variables of the teacher's recipe to override, as a JSON object.
         model_revision: branch, tag or commit of a hub model.
         teacher_is_trained: whether model is already fine-tuned on this task: then it is only evaluated.
+        task: text_classification, token_classification, question_answering or masked_language_modeling.
+        train_file: rows to train on: CSV, JSON, JSON lines or Parquet.
+        validation_file: rows that are measured during training and that check the export.
         test_file: rows that only the benchmark sees.
-        task: name of the task.
-        text_column: column of the text; empty: found by name.
-        label_column: column of the label.
+        dataset_name: instead of files, a data set of the hub or a directory that save_to_disk made.
+        dataset_config_name: configuration of the hub's data set.
+        dataset_revision: branch, tag or commit of the hub's data set.
+        task_name: a GLUE task, whose data and metrics are taken; for tokens: ner, pos or chunk.
+        text_column: column of the text, or two with a comma between; empty: found.
+        label_column: column of the label; empty: found.
+        validation_ratio: share of the training rows to validate on, where there are no rows for that.
+        eval_on_test: where there are no rows for validation, measure on the test rows during training too.
+        max_train_samples: use so many training rows; 0: all.
+        max_eval_samples: use so many validation rows; 0: all.
+        max_predict_samples: use so many test rows; 0: all.
+        task_args: options of the task, as a JSON object.
         max_seq_length: tokens of a row beyond which the rest is cut off.
         per_device_train_batch_size: rows in one training batch.
         per_device_eval_batch_size: rows in one evaluation batch.
@@ -96,12 +116,22 @@ def sparsify(
     """
     data = fetch_dataset(
         content_hash=dataset_hash,
+        task=task,
         train_file=train_file,
         validation_file=validation_file,
         test_file=test_file,
-        task=task,
+        dataset_name=dataset_name,
+        dataset_config_name=dataset_config_name,
+        dataset_revision=dataset_revision,
+        task_name=task_name,
         text_column=text_column,
         label_column=label_column,
+        validation_ratio=validation_ratio,
+        eval_on_test=eval_on_test,
+        max_train_samples=max_train_samples,
+        max_eval_samples=max_eval_samples,
+        max_predict_samples=max_predict_samples,
+        task_args=task_args,
     )
     base = fetch_model(model=model, revision=model_revision, content_hash=model_hash)
     teacher_plan = fetch_recipe(

@@ -17,6 +17,13 @@ def test_good_input_passes(settings, write_config):
     [
         ({"train_file": "none.csv"}, r"train_file: .*none\.csv: there is no such file"),
         ({"test_file": "none.csv"}, r"test_file: .*none\.csv: there is no such file"),
+        ({"train_file": ""}, "train_file: no file is given"),
+        ({"train_file": "s3://bucket/train.csv"}, "s3://bucket/train.csv"),
+        ({"dataset_name": "tweet_eval"}, "dataset_name: 'tweet_eval' is given together with train_file"),
+        ({"validation_ratio": 0.5, "task": "token_clasification"}, "did you mean 'token_classification'"),
+        ({"task_name": "sst3"}, "did you mean 'sst2'"),
+        ({"task_args": {"treshold": 0.5}}, "no option 'treshold'.*did you mean 'threshold'"),
+        ({"task_args": "[1]"}, "task_args: expected a JSON object"),
         ({"recipe": "sst2/pruned90"}, "no built-in recipe.*did you mean 'sst2/pruned90_quant'"),
         ({"recipe": "dense/base"}, "never prunes"),
         ({"recipe_args": {"num_epoch": 3}}, "did you mean 'num_epochs'"),

@@ -16,6 +16,7 @@ def prune(
     teacher: dsl.Input[dsl.Model],
     sparse_model: dsl.Output[dsl.Model],
     metrics: dsl.Output[dsl.Metrics],
+    use_teacher_tokenizer: bool = False,
     max_seq_length: int = 128,
     per_device_train_batch_size: int = 32,
     per_device_eval_batch_size: int = 64,
@@ -32,6 +33,7 @@ def prune(
         teacher: Hugging Face directory of the fine-tuned teacher; used when the recipe distils.
         sparse_model: the pruned model and the checkpoint from which qat_finalize goes on.
         metrics: the numbers that the step returns, and step_seconds.
+        use_teacher_tokenizer: the teacher reads each text through its own tokenizer (text classification only).
         max_seq_length: tokens of a row beyond which the rest is cut off.
         per_device_train_batch_size: rows in one training batch.
         per_device_eval_batch_size: rows in one evaluation batch.
@@ -50,6 +52,7 @@ def prune(
         recipe=recipe,
         teacher=teacher,
         output=sparse_model,
+        use_teacher_tokenizer=use_teacher_tokenizer,
         max_seq_length=max_seq_length,
         per_device_train_batch_size=per_device_train_batch_size,
         per_device_eval_batch_size=per_device_eval_batch_size,
