@@ -1,7 +1,7 @@
-"""A CSV, JSON or JSONL file as a stream of rows, each with the place it has in the file.
+"""A CSV, JSON, JSONL, Parquet or text file as a stream of rows, each with the place it has in the file.
 
-One row is held at a time, so memory does not grow with the file. The standard library's readers are used because they
-know the line of every row, quoted line breaks included.
+One row is held at a time, a batch of them for Parquet, so memory does not grow with the file. Text is read by the
+standard library because its readers know the line of every row, quoted line breaks included.
 """
 
 from __future__ import annotations
@@ -15,25 +15,14 @@ from typing import Any
 
 from sparse_core.errors import DataError
 from sparse_core.sources.json_array import JsonArray
+from sparse_core.sources.object_store import local_path
+from sparse_core.sources.parquet_file import ParquetRows
+from sparse_core.sources.rows import Row
+from sparse_core.sources.squad_json import ArticleError, squad_rows
 
-SUFFIXES = (".csv", ".json", ".jsonl")
+SUFFIXES = (".csv", ".json", ".jsonl", ".parquet", ".txt")
 _ENCODING = "utf-8-sig"  # UTF-8, with or without the mark that spreadsheets put first
 _OTHER_SEPARATORS = (";", "\t", "|")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One record.
-
-    Attributes:
-        number: 1 for the first record; a CSV's header does not count.
-        line: line of the file on which the record starts, 1 for the first.
-        values: column name -> value; text in a CSV.
-    """
-
-    number: int
-    line: int
-    values: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -48,10 +37,43 @@ class DataFile:
     setting: str
     path: Path
 
+    @classmethod
+    def named(cls, setting: str, uri: str) -> DataFile:
+        """The file that a user named by a path or URI.
+
+        Raises:
+            SparseCoreError: it is in object storage.
+        """
+        return cls(setting, local_path(setting, uri))
+
+    @property
+    def name(self) -> str:
+        """The path."""
+        return str(self.path)
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the file; of a Parquet file, of its columns before compression."""
+        return self._parquet().size_bytes if self._suffix == ".parquet" else self.path.stat().st_size
+
+    def label_names(self, column: str) -> list[str] | None:
+        """Names of the classes of a column, which Parquet files that `datasets` wrote declare."""
+        return self._parquet().label_names(column) if self._suffix == ".parquet" else None
+
     def error(self, problem: str, row: Row | None = None, *, line: int = 0) -> DataError:
         """An error about the file, at a row or a line of it."""
-        place = f", row {row.number} (line {row.line})" if row else f", line {line}" if line else ""
+        line = row.line if row else line
+        places = [f"row {row.number}"] if row else []
+        places += ([f"(line {line})"] if row else [f"line {line}"]) if line else []
+        place = f", {' '.join(places)}" if places else ""
         return DataError(f"{self.setting}: {self.path}{place}: {problem}")
+
+    @property
+    def _suffix(self) -> str:
+        return self.path.suffix.lower()
+
+    def _parquet(self) -> ParquetRows:
+        return ParquetRows(self.path, self.error)
 
     def require_usable(self) -> None:
         """Refuses a file that is missing, empty or of a form that is not read here.
@@ -59,13 +81,11 @@ class DataFile:
         Raises:
             DataError: it is.
         """
-        if self.path == Path():  # what Path("") is
-            raise DataError(f"{self.setting}: no file is given; accepted are {', '.join(SUFFIXES)}")
         if not self.path.exists():
             raise self.error("there is no such file")
         if not self.path.is_file():
-            raise self.error("this is a directory; name a file")
-        if self.path.suffix.lower() not in SUFFIXES:
+            raise self.error("this is a directory; name a file, or give a saved data set as dataset_name")
+        if self._suffix not in SUFFIXES:
             raise self.error(f"the suffix '{self.path.suffix}' is not known; accepted are {', '.join(SUFFIXES)}")
         if self.path.stat().st_size == 0:
             raise self.error("the file is empty (0 bytes)")
@@ -79,7 +99,7 @@ class DataFile:
         self.require_usable()
         try:
             row = None
-            for row in self._csv_rows() if self.path.suffix.lower() == ".csv" else self._json_rows():
+            for row in self._rows_of_its_form():
                 yield row
         except UnicodeDecodeError:
             raise self._encoding_error() from None
@@ -87,6 +107,20 @@ class DataFile:
             raise self.error(f"the file cannot be read ({error.strerror})") from None
         if row is None:
             raise self.error("the file has no rows")
+
+    def _rows_of_its_form(self) -> Iterator[Row]:
+        if self._suffix == ".parquet":
+            return self._parquet().rows()
+        return {".csv": self._csv_rows, ".txt": self._text_rows}.get(self._suffix, self._json_rows)()
+
+    def _text_rows(self) -> Iterator[Row]:
+        """A row for each line that is not blank, with the column `text`."""
+        number = 0
+        with self.path.open(encoding=_ENCODING) as stream:
+            for line, text in enumerate(stream, start=1):
+                if not text.isspace():
+                    number += 1
+                    yield Row(number, line, {"text": text.rstrip("\n")})
 
     def _csv_rows(self) -> Iterator[Row]:
         with self.path.open(encoding=_ENCODING, newline="") as stream:
@@ -133,17 +167,23 @@ class DataFile:
                 raise self.error(f"fields are separated by {separator!r}; expected commas", line=1)
 
     def _json_rows(self) -> Iterator[Row]:
-        for number, (line, value) in enumerate(self._json_values(), start=1):
+        number = 0
+        for line, value in self._json_values():
             if not isinstance(value, dict):
                 raise self.error(
                     f'expected a record such as {{"text": "fine", "label": 1}}, found a {_json_type(value)}', line=line
                 )
-            yield Row(number, line, value)
+            try:
+                for record in squad_rows(value) if "paragraphs" in value else (value,):
+                    number += 1
+                    yield Row(number, line, record)
+            except ArticleError as problem:
+                raise self.error(str(problem), line=line) from None
 
     def _json_values(self) -> Iterator[tuple[int, Any]]:
-        """Line and value of each element of an array, or of each line."""
+        """Line and value of each element of an array (which may be the "data" of an object), or of each line."""
         with self.path.open(encoding=_ENCODING) as stream:
-            array = JsonArray(stream) if self.path.suffix.lower() == ".json" else None
+            array = JsonArray(stream) if self._suffix == ".json" else None
             if array is not None and array.is_array:
                 try:
                     yield from array

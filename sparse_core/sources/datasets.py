@@ -1,4 +1,4 @@
-"""Data files to the Arrow splits of a Dataset artifact: a text and a label in each row, all of them checked."""
+"""Rows of a source to the Arrow splits of a Dataset artifact, all of them checked by the task's reader."""
 
 from __future__ import annotations
 
@@ -6,78 +6,70 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from sparse_core.errors import DataError, DependencyError, did_you_mean
-from sparse_core.sources.data_file import DataFile, Row
-from sparse_core.sources.labels import Labels
+from sparse_core.errors import DataError
+from sparse_core.sources.arrow import require_pyarrow
+from sparse_core.sources.rows import MissingValueError, Row, RowSource
 
-_ROWS_TO_FIND_TEXT = 1000
-_ROWS_IN_BATCH = 10_000
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-
-@dataclass(frozen=True)
-class Columns:
-    """Names of the columns in the data files."""
-
-    text: str
-    label: str
+_ROWS_IN_BATCH = 1000
 
 
-def find_columns(train: DataFile, text_column: str, label_column: str) -> Columns:
-    """The columns to read; that of the text is found from the first rows where `text_column` is empty.
+class Reader(Protocol):
+    """What `write_split` asks of a task's reader (`sparse_core.tasks.RowReader`)."""
 
-    Raises:
-        DataError: a column does not exist, or there is not exactly one other column with text.
-    """
-    rows = list(islice(train.rows(), _ROWS_TO_FIND_TEXT))
-    _require_column(train, "label_column", label_column, rows[0])
-    if text_column:
-        if text_column == label_column:
-            raise DataError(f"text_column: '{text_column}' is also the label_column; name two columns")
-        return Columns(text_column, label_column)
-    others = [name for name in rows[0].values if name != label_column]
-    names = [name for name in others if any(_is_text(row.values.get(name)) for row in rows)]
-    if not names:
-        raise DataError(
-            f"text_column: {train.path} has no column of text besides the label; it has {', '.join(rows[0].values)}"
-        )
-    if len(names) > 1:
-        raise DataError(
-            f"text_column: not given, and {train.path} has {len(names)} columns of text; name one of {', '.join(names)}"
-        )
-    return Columns(names[0], label_column)
+    def arrow_schema(self) -> pa.Schema:
+        """Names and types of the columns that `read` gives."""
+
+    def read(self, row: Row, source: RowSource) -> dict[str, Any]:
+        """The normalized values of a row."""
 
 
-def write_split(file: DataFile, columns: Columns, labels: Labels, path: Path) -> int:
-    """Writes the rows of `file` to `path` as an Arrow stream of `text` (string) and `label` (int64).
+def write_split(source: RowSource, reader: Reader, path: Path, *, max_rows: int = 0, read_all: bool = False) -> int:
+    """Writes what `reader` makes of the rows of `source` to `path` as an Arrow stream, a batch at a time.
 
     Args:
-        file: the data file; read once, a batch of rows at a time.
-        columns: where text and label stand in it.
-        labels: gives each label its index; grows where it is open.
+        source: read once.
+        reader: makes the columns; its labels grow where they are open.
         path: the Arrow file.
+        max_rows: rows to write, from the first on; 0: all.
+        read_all: read the rows beyond `max_rows` too, for the labels that they have.
 
     Returns:
-        Number of rows.
+        Number of rows written.
 
     Raises:
-        DataError: a row without text or label, a label that cannot be used, or a part of the file that does not parse.
+        DataError: a column or value is missing or cannot be used, or a part of the source does not parse.
     """
     pa = require_pyarrow()
-    schema = pa.schema([("text", pa.string()), ("label", pa.int64())])
-    rows = _checked_rows(file, columns, labels)
+    schema = reader.arrow_schema()
+    lacking: dict[tuple[str, str], _Lacking] = {}
+    rows = _readable_rows(source, reader, lacking)
+    wanted = islice(rows, max_rows or None)
     num_rows = 0
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
-        while batch := list(islice(rows, _ROWS_IN_BATCH)):
-            texts, indices = zip(*batch, strict=True)
-            writer.write_batch(pa.record_batch([pa.array(texts, pa.string()), pa.array(indices, pa.int64())], schema))
+        while batch := list(islice(wanted, _ROWS_IN_BATCH)):
+            writer.write_batch(pa.RecordBatch.from_pylist(batch, schema))
             num_rows += len(batch)
+    if max_rows and read_all:
+        for _ in rows:
+            pass
+    for rows_lacking in lacking.values():
+        raise rows_lacking.refusal(source)
     return num_rows
 
 
-def renumber_labels(path: Path, new_indices: list[int]) -> None:
-    """Replaces index i of `label` by `new_indices[i]` in a split that `write_split` wrote."""
+def renumber_labels(path: Path, label_field: str, new_indices: list[int]) -> None:
+    """Replaces index i by `new_indices[i]` in a column of a split that `write_split` wrote.
+
+    Args:
+        path: the Arrow file.
+        label_field: a column of integers, or of lists of them.
+        new_indices: the new index of each old one.
+    """
     if new_indices == sorted(new_indices):
         return
     pa = require_pyarrow()
@@ -90,24 +82,32 @@ def renumber_labels(path: Path, new_indices: list[int]) -> None:
         pa.ipc.new_stream(sink, reader.schema) as writer,
     ):
         for batch in reader:
-            columns = [batch.column("text"), mapping.take(batch.column("label"))]
-            writer.write_batch(pa.record_batch(columns, reader.schema))
+            column = batch.column(label_field)
+            if pa.types.is_list(column.type):
+                column = pa.ListArray.from_arrays(column.offsets, mapping.take(column.values), type=column.type)
+            else:
+                column = mapping.take(column)
+            writer.write_batch(batch.set_column(batch.schema.get_field_index(label_field), label_field, column))
     renumbered.replace(path)
 
 
-def require_pyarrow() -> Any:
-    """The module pyarrow.
+def require_same_classes(train: RowSource, other: RowSource, column: str) -> None:
+    """Refuses a split that declares other classes than the training split; their order does not matter.
 
     Raises:
-        DependencyError: it is not installed.
+        DataError: it does.
     """
-    try:
-        import pyarrow
-    except ImportError:
-        raise DependencyError(
-            "fetch_dataset needs pyarrow, which is not installed; pip install sparse-pipelines[train]"
-        ) from None
-    return pyarrow
+    names, expected = other.label_names(column), train.label_names(column)
+    if names is None or expected is None or set(names) == set(expected):
+        return
+    new, missing = [name for name in names if name not in expected], [name for name in expected if name not in names]
+    differences = [
+        f"{word} {', '.join(map(repr, which))}" for word, which in (("has", new), ("lacks", missing)) if which
+    ]
+    raise DataError(
+        f"{other.setting}: {other.name} declares other classes for column '{column}' than {train.name}: it "
+        f"{' and '.join(differences)}; give all splits the same list of classes"
+    )
 
 
 @dataclass
@@ -116,68 +116,25 @@ class _Lacking:
 
     what: str
     column: str
-    first: Row | None = None
+    first: Row
     num_rows: int = field(default=0, init=False)
 
-    def add(self, row: Row) -> None:
-        self.first = self.first or row
-        self.num_rows += 1
-
-    def refuse(self, file: DataFile) -> None:
-        if self.first is not None:
-            count = f" ({self.num_rows} such rows in all)" if self.num_rows > 1 else ""
-            raise file.error(
-                f"this row has no {self.what} in column '{self.column}'{count}; fill it in or remove the row",
-                self.first,
-            )
-
-
-def _checked_rows(file: DataFile, columns: Columns, labels: Labels) -> Iterator[tuple[str, int]]:
-    without_text, without_label = _Lacking("text", columns.text), _Lacking("label", columns.label)
-    for row in file.rows():
-        if row.number == 1:
-            _require_column(file, "text_column", columns.text, row)
-            _require_column(file, "label_column", columns.label, row)
-        text, label = row.values.get(columns.text), row.values.get(columns.label)
-        if _is_blank(text):
-            without_text.add(row)
-        elif _is_blank(label):
-            without_label.add(row)
-        else:
-            yield _checked_text(text, columns.text, file, row), labels.index_of(label, file, row)
-    without_text.refuse(file)
-    without_label.refuse(file)
-
-
-def _checked_text(text: Any, column: str, file: DataFile, row: Row) -> str:
-    if not isinstance(text, str):
-        raise file.error(f"column '{column}' has {text!r:.80}, expected text; name another text_column", row)
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:  # JSON can write "\ud83d", which no UTF-8 text and no tokenizer can hold
-        half = ascii(text[error.start])
-        raise file.error(f"the text has {half}, half of a character; write the whole character", row) from None
-    return text
-
-
-def _require_column(file: DataFile, setting: str, column: str, row: Row) -> None:
-    if column not in row.values:
-        raise DataError(
-            f"{setting}: {file.path} ({file.setting}) has no column '{column}'; it has {', '.join(row.values)}"
-            f"{did_you_mean(column, row.values)}"
+    def refusal(self, source: RowSource) -> DataError:
+        count = f" ({self.num_rows} such rows in all)" if self.num_rows > 1 else ""
+        return source.error(
+            f"this row has no {self.what} in column '{self.column}'{count}; fill it in or remove the row", self.first
         )
 
 
-def _is_blank(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
-
-
-def _is_text(value: Any) -> bool:
-    """Whether a value is text and not a number that a CSV file spells."""
-    if not isinstance(value, str) or not value.strip():
-        return False
-    try:
-        float(value)
-    except ValueError:
-        return True
-    return False
+def _readable_rows(
+    source: RowSource, reader: Reader, lacking: dict[tuple[str, str], _Lacking]
+) -> Iterator[dict[str, Any]]:
+    """What `reader` makes of the rows; those that lack a value are noted in `lacking`."""
+    for row in source.rows():
+        try:
+            values = reader.read(row, source)
+        except MissingValueError as missing:
+            key = (missing.what, missing.column)
+            lacking.setdefault(key, _Lacking(*key, first=Row(row.number, row.line, {}))).num_rows += 1
+        else:
+            yield values

@@ -10,11 +10,19 @@ from typing import Any, TextIO
 MAX_ELEMENT_CHARACTERS = 1 << 24
 """An element that is longer is reported as malformed: a quote or bracket that is never closed would fill the memory."""
 _CHUNK_CHARACTERS = 1 << 20
+_CUT_NUMBER = re.compile(r"(\.|[eE][+-]?)?")
+"""What may follow in the buffer when a number is cut off at its end."""
 _WHITESPACE = re.compile(r"[ \t\r\n]*")
 
 
 class JsonArray:
-    """The elements of a JSON array, each with the line on which it starts."""
+    """The elements of a JSON array, each with the line on which it starts.
+
+    The array is the whole text, or the value of "data" in an object, when that array holds objects.
+
+    Attributes:
+        is_array: whether there is such an array.
+    """
 
     def __init__(self, stream: TextIO, chunk_characters: int = _CHUNK_CHARACTERS) -> None:
         """Reads the beginning of `stream`, `chunk_characters` at a time."""
@@ -24,7 +32,8 @@ class JsonArray:
         self._buffer = ""
         self._position = 0
         self._line = 1
-        self.is_array = self._peek() == "["
+        self._is_in_object = self._peek() == "{"
+        self.is_array = self._finds_data() if self._is_in_object else self._peek() == "["
 
     def __iter__(self) -> Iterator[tuple[int, Any]]:
         """Line and value of each element.
@@ -32,7 +41,8 @@ class JsonArray:
         Raises:
             json.JSONDecodeError: malformed; its `lineno` counts from the beginning of the file.
         """
-        self._move_to(self._position + 1)
+        if not self._is_in_object:
+            self._skip()
         if self._peek() == "]":
             return self._end()
         while True:
@@ -44,12 +54,49 @@ class JsonArray:
                 return self._end()
             if separator != ",":
                 raise self._error("Expecting ',' or ']'" if separator else "The array is not closed", self._position)
-            self._move_to(self._position + 1)
+            self._skip()
+
+    def _finds_data(self) -> bool:
+        """Moves behind the bracket of "data"; False where the object has no such array."""
+        try:
+            while True:
+                self._skip()
+                if self._name() == "data" and self._peek() == "[":
+                    self._skip()
+                    return self._peek() in ("{", "]")
+                self._peek()
+                self._element()
+                if self._peek() != ",":
+                    return False
+        except json.JSONDecodeError:
+            return False
 
     def _end(self) -> None:
-        self._move_to(self._position + 1)
+        self._skip()
+        if self._is_in_object:
+            while self._peek() == ",":
+                self._skip()
+                self._name()
+                self._peek()
+                self._element()
+            if self._peek() != "}":
+                raise self._error("The object is not closed", self._position)
+            self._skip()
         if self._peek():
             raise self._error("Extra data after the array", self._position)
+
+    def _name(self) -> str:
+        """The name of an object's member; moves behind its colon."""
+        if self._peek() != '"':
+            raise self._error("Expecting a name in double quotes", self._position)
+        name = self._element()
+        if self._peek() != ":":
+            raise self._error("Expecting ':' delimiter", self._position)
+        self._skip()
+        return name
+
+    def _skip(self) -> None:
+        self._move_to(self._position + 1)
 
     def _peek(self) -> str:
         """The next character that is not white space, or an empty string at the end of the file."""
@@ -72,8 +119,10 @@ class JsonArray:
             except (ValueError, RecursionError):
                 raise self._error("a value is too long or too deep", self._position) from None
             else:
-                self._move_to(end)
-                return value
+                may_go_on = isinstance(value, int | float) and _CUT_NUMBER.fullmatch(self._buffer, end)
+                if not may_go_on or not self._fill():
+                    self._move_to(end)
+                    return value
 
     def _fill(self) -> bool:
         """Drops what was read and appends at least as much as is left; False at the end of the file."""

@@ -1,72 +1,172 @@
-"""Reads and checks the data files, and leaves them in the form that training reads."""
+"""Reads and checks the rows of a data set, and leaves them in the form that training reads."""
 
 from __future__ import annotations
 
+import logging
+from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sparse_core.artifacts import fingerprint, require_disk_space, require_free, staged
-from sparse_core.errors import DataError
+from sparse_core.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from sparse_core.sources.glue import NamedTask
+    from sparse_core.sources.rows import RowSource
+    from sparse_core.tasks import RowReader
+
+logger = logging.getLogger(__name__)
 
 
 def fetch_dataset(
     output: Path,
     *,
-    train_file: str,
-    validation_file: str,
-    test_file: str = "",
     task: str = "text_classification",
+    train_file: str = "",
+    validation_file: str = "",
+    test_file: str = "",
+    dataset_name: str = "",
+    dataset_config_name: str = "",
+    dataset_revision: str = "",
+    task_name: str = "",
     text_column: str = "",
-    label_column: str = "label",
+    label_column: str = "",
+    validation_ratio: float = 0.0,
+    eval_on_test: bool = False,
+    max_train_samples: int = 0,
+    max_eval_samples: int = 0,
+    max_predict_samples: int = 0,
+    task_args: str = "",
     content_hash: str = "",
 ) -> dict[str, Any]:
-    """Checks every row of the data files and writes them as Arrow files, with the labels of train_file as classes.
+    """Checks every row of a data set and writes its splits as Arrow files, with the labels of the training rows.
 
     Args:
         output: where the data set artifact appears.
-        train_file: rows to learn from; CSV with a header, a JSON array of records, or JSON lines, in UTF-8.
+        task: what the data is for: text_classification, token_classification, question_answering or
+            masked_language_modeling.
+        train_file: rows to learn from: CSV with a header, JSON (an array of records, or an object with such an array
+            as data), JSON lines, Parquet, or text with a row on each line; in UTF-8.
         validation_file: rows for measuring during training, in any of these forms.
         test_file: rows for measuring at the end; empty: none.
-        task: what the data is for; text_classification.
-        text_column: column with the text; empty: the only column of text besides the label.
-        label_column: column with the label, a string or an integer.
+        dataset_name: in place of files: a data set of the Hugging Face hub, or a directory that save_to_disk wrote or
+            that is laid out as a data set on the hub.
+        dataset_config_name: its configuration; empty: its default.
+        dataset_revision: its branch, tag or commit on the hub; empty: the default branch.
+        task_name: for text_classification a task of GLUE, or imdb; for token_classification ner, pos or chunk.
+        text_column: column with the text or the tokens; two columns separated by a comma for a pair of texts; empty:
+            found from the columns that there are.
+        label_column: column with the label or the tags; empty: found likewise.
+        validation_ratio: share of the training rows to keep for validation where the data has no validation split, 0 to
+            below 1.
+        eval_on_test: where the data has no validation split, measure on the test split during training too.
+        max_train_samples: training rows to keep, from the first on; 0: all.
+        max_eval_samples: validation rows to keep; 0: all.
+        max_predict_samples: test rows to keep; 0: all.
+        task_args: options of the task as a JSON object.
         content_hash: fingerprint of the files when they were submitted; empty: not checked.
 
     Returns:
         Number of rows of each split (0 where there is none), and number of labels.
 
     Raises:
-        SparseCoreError: a file, column, row or label cannot be used, a file has changed since it was submitted, or the
-            output is in use.
+        SparseCoreError: a source, column, row, label or option cannot be used, a file has changed since it was
+            submitted, or the output is in use.
     """
-    from sparse_core.sources.data_file import DataFile
-    from sparse_core.sources.datasets import find_columns, renumber_labels, write_split
-    from sparse_core.sources.labels import Labels
-    from sparse_core.tasks import DatasetSchema, get_task
-    from sparse_core.tasks.schema import split_path
+    from sparse_core.sources.splits import DataChoice, find_splits, with_named_task
+    from sparse_core.tasks import ColumnChoice, DatasetSchema, get_task, parse_task_args
+    from sparse_core.tasks.quiet import datasets_bars_on_terminals
 
-    get_task(task)
+    limits = {"train": max_train_samples, "validation": max_eval_samples, "test": max_predict_samples}
+    _require_counts(max_train_samples=max_train_samples, max_eval_samples=max_eval_samples,
+                    max_predict_samples=max_predict_samples)  # fmt: skip
+    choice, named = with_named_task(
+        DataChoice(
+            train_file=train_file,
+            validation_file=validation_file,
+            test_file=test_file,
+            dataset_name=dataset_name,
+            dataset_config_name=dataset_config_name,
+            dataset_revision=dataset_revision,
+            validation_ratio=validation_ratio,
+            eval_on_test=eval_on_test,
+        ),
+        task,
+        task_name,
+    )
+    options = parse_task_args(task_args)
+    if named is not None:
+        options, text_column = {**named.task_args, **options}, text_column or named.text_column
+    chosen_task = get_task(task, options)
     require_free(output)
-    names = {"train": train_file, "validation": validation_file, "test": test_file}
-    files = {split: DataFile(f"{split}_file", Path(name)) for split, name in names.items() if name or split != "test"}
-    for file in files.values():
-        file.require_usable()
-    columns = find_columns(files["train"], text_column, label_column)
-    require_disk_space(output, 2 * sum(file.path.stat().st_size for file in files.values()), "the data set")
-    labels = Labels(label_column)
-    num_rows: dict[str, int] = {}
-    facts = {file.setting: str(file.path) for file in files.values()}
+    with datasets_bars_on_terminals() if choice.dataset_name else nullcontext():
+        sources = find_splits(choice)
+    reader = chosen_task.row_reader(sources["train"], ColumnChoice(text_column, label_column, task_name))
+    if choice.dataset_name:
+        sources = _without_unlabelled_test(sources, reader, named)
+    require_disk_space(output, 2 * sum(source.size_bytes for source in sources.values()), "the data set")
+    facts = {name: value for name, value in asdict(choice).items() if value}
     with staged(output, "fetch_dataset", **facts) as staging:
-        for split, file in files.items():
-            num_rows[split] = write_split(file, columns, labels, split_path(staging, split))
-            if split == "train":
-                renumber_labels(split_path(staging, split), labels.close(file))
+        num_rows = _write_splits(staging, sources, reader, limits)
         # Checked after the reading, so that a change during it is found too.
-        if content_hash and fingerprint(*(file.path for file in files.values())) != content_hash:
+        if content_hash and fingerprint(*choice.local_paths()) != content_hash:
             raise DataError(
-                "content_hash: train_file, validation_file or test_file has changed since this run was submitted; "
+                f"content_hash: {', '.join(map(str, choice.local_paths()))} has changed since this run was submitted; "
                 "submit the run again"
             )
-        source_columns = {"text": columns.text, "label": columns.label}
-        DatasetSchema(task, ["text"], source_columns, labels.names, num_rows).write(staging)
-    return {**{f"num_{split}_rows": num_rows.get(split, 0) for split in names}, "num_labels": len(labels.names)}
+        found = {**chosen_task.options.model_dump(mode="json"), **reader.found_options()}
+        label_names = reader.labels.names if reader.labels is not None else []
+        DatasetSchema(task, reader.source_columns, label_names, num_rows, found).write(staging)
+    return {
+        **{f"num_{split}_rows": num_rows.get(split, 0) for split in dict.fromkeys([*limits, *num_rows])},
+        "num_labels": len(label_names),
+    }
+
+
+def _write_splits(
+    directory: Path, sources: dict[str, RowSource], reader: RowReader, limits: dict[str, int]
+) -> dict[str, int]:
+    """Writes all splits, the training rows first because they decide the labels; number of rows of each."""
+    from sparse_core.sources.datasets import renumber_labels, require_same_classes, write_split
+    from sparse_core.tasks.schema import split_path
+
+    num_rows = {}
+    train, label_column = sources["train"], _label_column(reader)
+    for split, source in sources.items():
+        path, limit = split_path(directory, split), limits.get(split, limits["validation"])
+        if split != "train":
+            require_same_classes(train, source, label_column)
+            num_rows[split] = write_split(source, reader, path, max_rows=limit)
+            continue
+        has_new_labels = reader.labels is not None and train.label_names(label_column) is None
+        num_rows[split] = write_split(source, reader, path, max_rows=limit, read_all=has_new_labels)
+        if reader.labels is not None and reader.label_field is not None:
+            renumber_labels(path, reader.label_field, reader.labels.close(train))
+    return num_rows
+
+
+def _label_column(reader: RowReader) -> str:
+    """The user's name for the column with the labels; empty where there is none."""
+    return reader.source_columns.get(reader.label_field or "label", "")
+
+
+def _without_unlabelled_test(
+    sources: dict[str, RowSource], reader: RowReader, named: NamedTask | None
+) -> dict[str, RowSource]:
+    """The splits but for a test split whose labels its authors keep to themselves, as GLUE's do."""
+    column = _label_column(reader)
+    if not column or "test" not in sources:
+        return sources
+    label = next(iter(sources["test"].rows())).values.get(column)
+    # a class that is not given comes as None, a number of GLUE's stsb as -1.0
+    if label is None or (named is not None and not named.has_test_labels and label == -1):
+        logger.info("%s: left out, because it has no labels in column '%s'", sources["test"].name, column)
+        return {split: source for split, source in sources.items() if split != "test"}
+    return sources
+
+
+def _require_counts(**counts: int) -> None:
+    for setting, count in counts.items():
+        if count < 0:
+            raise ConfigError(f"{setting}: expected a number of rows, or 0 for all, got {count}")

@@ -33,11 +33,19 @@ def model_dir(tmp_path):
     return directory
 
 
+class Requests(list[str]):
+    """Requests that a hub has had, as "METHOD /path", and the tokens that came with them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens: set[str] = set()
+
+
 class _Hub(BaseHTTPRequestHandler):
     """The three routes of the hub that a download asks for: revision, list of files, file."""
 
     root: Path
-    requests: list[str]
+    requests: Requests
 
     def do_HEAD(self):
         self._answer()
@@ -51,6 +59,7 @@ class _Hub(BaseHTTPRequestHandler):
     def _answer(self):
         path = self.path.partition("?")[0].strip("/")
         self.requests.append(f"{self.command} /{path}")
+        self.requests.tokens.add(self.headers.get("Authorization", "").removeprefix("Bearer "))
         if path.startswith("api/models/gated/"):
             return self._send(403, b"", {"X-Error-Code": "GatedRepo"})
         if not path.removeprefix("api/models/").startswith("mine/model"):
@@ -61,7 +70,9 @@ class _Hub(BaseHTTPRequestHandler):
             return self._send(200, json.dumps({"id": "mine/model", "sha": COMMIT, "siblings": []}).encode())
         if "/tree/" in path:
             return self._send(200, json.dumps(self._tree()).encode())
-        content = (self.root / path.partition(f"{COMMIT}/")[2]).read_bytes()
+        if not (file := self.root / path.partition(f"{COMMIT}/")[2]).is_file():
+            return self._send(404, b"", {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": COMMIT})
+        content = file.read_bytes()
         return self._send(200, content, {"X-Repo-Commit": COMMIT, "ETag": f'"{len(content)}-{hash(content)}"'})
 
     def _tree(self):
@@ -80,8 +91,8 @@ class _Hub(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def hub(tmp_path, model_dir, monkeypatch):
-    """Serves `model_dir` as mine/model to huggingface_hub; returns the list of the requests."""
-    handler = type("Hub", (_Hub,), {"root": model_dir, "requests": []})
+    """Serves `model_dir` as mine/model to huggingface_hub; returns the requests."""
+    handler = type("Hub", (_Hub,), {"root": model_dir, "requests": Requests()})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

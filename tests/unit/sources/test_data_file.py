@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sparse_core.errors import DataError
-from sparse_core.sources.data_file import DataFile, Row
+from sparse_core.errors import DataError, SparseCoreError
+from sparse_core.sources.data_file import DataFile
+from sparse_core.sources.rows import Row
 
 
 @pytest.fixture
@@ -61,6 +62,40 @@ def test_records_of_an_array(read):
     assert [(row.number, row.line, row.values) for row in rows] == [(1, 2, {"text": "a"}), (2, 5, {"text": "b"})]
 
 
+def test_records_in_an_object(read):
+    rows = read("a.json", '{"version": 1.1, "data": [\n{"text": "a"},\n{"text": "b"}], "notes": {"by": "me"}}\n')
+    assert rows == [Row(1, 2, {"text": "a"}), Row(2, 3, {"text": "b"})]
+
+
+def test_records_on_lines_may_have_a_column_data(read):
+    assert read("a.json", '{"data": ["a"]}\n{"data": ["b"]}\n') == [
+        Row(1, 1, {"data": ["a"]}),
+        Row(2, 2, {"data": ["b"]}),
+    ]
+
+
+def test_the_questions_of_nested_articles(read):
+    question = {"id": "7", "question": "What?", "answers": [{"text": "b", "answer_start": 2}]}
+    articles = [
+        {"title": "t", "paragraphs": [{"context": "a b", "qas": [question, {**question, "id": "8"}]}]},
+        {"title": "u", "paragraphs": [{"context": "c", "qas": [{**question, "id": "9"}]}]},
+    ]
+    rows = read("a.json", json.dumps({"version": "1.1", "data": articles}, indent=1))
+    assert [(row.number, row.values["id"], row.values["context"], row.values["title"]) for row in rows] == [
+        (1, "7", "a b", "t"),
+        (2, "8", "a b", "t"),
+        (3, "9", "c", "u"),
+    ]
+    assert rows[0].line == rows[1].line < rows[2].line
+
+
+def test_lines_of_text(read):
+    assert read("a.txt", "one, two\n\n  \n\tthree ü\r\n") == [
+        Row(1, 1, {"text": "one, two"}),
+        Row(2, 4, {"text": "\tthree ü"}),
+    ]
+
+
 def test_a_suffix_may_be_in_capitals(read):
     assert len(read("A.CSV", "text,label\na,1\n")) == 1
 
@@ -73,7 +108,9 @@ def test_a_suffix_may_be_in_capitals(read):
         ("a.csv", "\n\n", "the file has no rows"),
         ("a.json", "[]", "the file has no rows"),
         ("a.jsonl", " \n", "the file has no rows"),
-        ("a.txt", "x", r"the suffix '\.txt' is not known; accepted are \.csv, \.json, \.jsonl"),
+        ("a.tsv", "x", r"the suffix '\.tsv' is not known; accepted are \.csv, \.json, \.jsonl, \.parquet, \.txt"),
+        ("a.txt", " \n\n", "the file has no rows"),
+        ("a.txt", b"fine\n\xff", r"line 2: byte 5 \(0xff\) is not UTF-8"),
         ("a.csv", "text,label\na,1\nb\n", r"row 2 \(line 3\): expected 2 fields as in the header, found 1"),
         ("a.csv", 'text,label\n"a\nb",1\nc,d,1\n', r"row 2 \(line 4\): expected 2 fields .* found 3; put quotes"),
         ("a.csv", 'text,label\na,1\n"b,2\nc,3\n', r"line 3: malformed CSV \(unexpected end of data\); is a quote not"),
@@ -89,6 +126,10 @@ def test_a_suffix_may_be_in_capitals(read):
         ("a.jsonl", '{"text": "a"}\n{"text": \n', "line 2: malformed JSON .* or one record on each line"),
         ("a.json", '{"data": [\n1]}', "line 1: malformed JSON .* expected an array of records"),
         ("a.json", '[{"text": "a"},\n {"text" "b"}]', r"line 2: malformed JSON \(Expecting ':' delimiter\)"),
+        ("a.json", '{"data": [{"text": "a"}, 1]}', "line 1: expected a record such as .*, found a number"),
+        ("a.json", '{"data": [\n{"text": "a"}\n], "version" 2}', r"line 3: malformed JSON \(Expecting ':' delimiter"),
+        ("a.json", '{"data": []}', "the file has no rows"),
+        ("a.json", '{"data": [\n{"paragraphs": [{"qas": []}]}]}', r"line 2: paragraphs\[0\] has no 'context'"),
         ("a.json", '["a"]', "line 1: expected a record such as .*, found a text"),
         ("a.jsonl", "3\n", "line 1: expected a record .* found a number"),
         ("a.jsonl", "{}\n[1]\n", "line 2: expected a record .* found a list"),
@@ -113,7 +154,7 @@ def test_a_quote_that_never_ends_is_found_before_it_fills_the_memory(read):
     ("path", "message"),
     [
         ("none.csv", r"^test_file: .*none\.csv: there is no such file$"),
-        (".", "^test_file: .*: this is a directory; name a file"),
+        (".", "^test_file: .*: this is a directory; name a file, or give a saved data set as dataset_name"),
     ],
 )
 def test_a_path_that_is_no_file(tmp_path, path, message):
@@ -121,9 +162,26 @@ def test_a_path_that_is_no_file(tmp_path, path, message):
         DataFile("test_file", tmp_path / path).require_usable()
 
 
-def test_a_setting_that_is_empty():
-    with pytest.raises(DataError, match=r"^validation_file: no file is given; accepted are \.csv, \.json, \.jsonl$"):
-        DataFile("validation_file", Path("")).require_usable()
+def test_a_file_is_named_by_its_path(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "a.csv").write_text("text,label\na,1\n")
+    file = DataFile.named("train_file", "~/a.csv")
+    assert (file.name, file.size_bytes, file.label_names("label")) == (f"{tmp_path}/a.csv", 15, None)
+
+
+def test_a_file_in_object_storage():
+    with pytest.raises(
+        SparseCoreError, match=r"^train_file: s3://bucket/a\.csv is in object storage, which this version"
+    ):
+        DataFile.named("train_file", "s3://bucket/a.csv")
+
+
+def test_errors_name_the_place():
+    file = DataFile("train_file", Path("a.csv"))
+    assert str(file.error("x")) == "train_file: a.csv: x"
+    assert str(file.error("x", line=3)) == "train_file: a.csv, line 3: x"
+    assert str(file.error("x", Row(2, 3, {}))) == "train_file: a.csv, row 2 (line 3): x"
+    assert str(file.error("x", Row(2, 0, {}))) == "train_file: a.csv, row 2: x"
 
 
 def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):

@@ -31,10 +31,37 @@ def test_records_have_the_line_on_which_they_start(chunk_characters):
 
 
 @pytest.mark.parametrize(
-    ("text", "is_array"), [("[]", True), ("  \n[1]", True), ('{"a": 1}', False), ("", False), (" \n ", False)]
+    ("text", "is_array"),
+    [
+        ("[]", True),
+        ("  \n[1]", True),
+        ('{"a": 1}', False),
+        ("", False),
+        (" \n ", False),
+        ('{"data": []}', True),
+        ('{"a": [{}], "b": {"data": [{}]}, "data": [{}]}', True),
+        ('{"data": [1]}', False),
+        ('{"data": {"data": [{}]}}', False),
+        ('{"a": [{}]}\n{"data": [{}]}', False),
+        ('{"a" 1, "data": [{}]}', False),
+        ('{"a": }', False),
+        ("{data: [{}]}", False),
+    ],
 )
-def test_only_what_starts_with_a_bracket_is_an_array(text, is_array):
-    assert JsonArray(io.StringIO(text)).is_array is is_array
+@pytest.mark.parametrize("chunk_characters", [1, 1 << 20])
+def test_what_is_an_array(text, is_array, chunk_characters):
+    assert JsonArray(io.StringIO(text), chunk_characters).is_array is is_array
+
+
+@pytest.mark.parametrize("chunk_characters", [1, 2, 7, 1 << 20])
+def test_the_array_of_an_object(chunk_characters):
+    text = '{"version": 1.5,\n "data": [\n{"a": [1]},\n{"a": "]}"} ] , "by": "me", "year": 2016 }\n'
+    assert elements(text, chunk_characters) == [(3, {"a": [1]}), (4, {"a": "]}"})]
+
+
+@pytest.mark.parametrize("chunk_characters", [1, 1 << 20])
+def test_a_number_is_read_to_its_end(chunk_characters):
+    assert elements("[123, 4.5e-1, 6]", chunk_characters) == [(1, 123), (1, 0.45), (1, 6)]
 
 
 def test_an_empty_array_has_no_elements():
@@ -49,6 +76,11 @@ def test_an_empty_array_has_no_elements():
         ('[{"a": 1}\n', 2, "The array is not closed"),
         ('[{"a": 1},\n]', 2, "Expecting value"),
         ('[{"a": 1}]\n\n{}', 3, "Extra data after the array"),
+        ('{"data": [{}]\n', 2, "The object is not closed"),
+        ('{"data": [{}],\n}', 2, "Expecting a name in double quotes"),
+        ('{"data": [{}],\n"a" 1}', 2, "Expecting ':' delimiter"),
+        ('{"data": [{}],\n"a":}', 2, "Expecting value"),
+        ('{"data": [{}]}\n{"data": [{}]}', 2, "Extra data after the array"),
         ('[\n{"a": "b\n"}]', 2, "Invalid control character"),
         ("[\n\n{'a': 1}]", 3, "Expecting property name"),
         ('[\n{"a": ' + "9" * 5000 + "}]", 2, "too long or too deep"),

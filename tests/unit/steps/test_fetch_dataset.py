@@ -13,9 +13,9 @@ import pytest
 
 from sparse_core import artifacts
 from sparse_core.artifacts import fingerprint, read_manifest
-from sparse_core.errors import ConfigError, DataError, OutputError
+from sparse_core.errors import ConfigError, DataError, OutputError, SparseCoreError
 from sparse_core.steps.fetch_dataset import fetch_dataset
-from sparse_core.tasks import DatasetSchema, read_schema
+from sparse_core.tasks import read_schema
 
 TRAIN = [("a fine film", "pos"), ("a dull film", "neg"), ("great, really", "pos")]
 VALIDATION = [("bad", "neg"), ("good", "pos")]
@@ -48,13 +48,11 @@ def test_three_kinds_of_files_become_one_data_set(files, tmp_path):
     assert rows(output, "train") == [("a fine film", 1), ("a dull film", 0), ("great, really", 1)]
     assert rows(output, "validation") == [("bad", 0), ("good", 1)]
     assert rows(output, "test") == [("awful", 0)]
-    assert read_schema(output) == DatasetSchema(
-        task="text_classification",
-        text_columns=["text"],
-        source_columns={"text": "sentence", "label": "label"},
-        label_names=["neg", "pos"],
-        num_rows={"train": 3, "validation": 2, "test": 1},
-    )
+    schema = read_schema(output)
+    assert (schema.task, schema.source_columns) == ("text_classification", {"text": "sentence", "label": "label"})
+    assert (schema.label_names, schema.num_rows) == (["neg", "pos"], {"train": 3, "validation": 2, "test": 1})
+    assert schema.task_args["problem_type"] == "single_label_classification"
+    assert schema.task_args["threshold"] == 0.3
     manifest = read_manifest(output)
     assert (manifest["step"], manifest["test_file"]) == ("fetch_dataset", files["test_file"])
     assert list(manifest["files"]) == ["dataset.json", "test.arrow", "train.arrow", "validation.arrow"]
@@ -90,7 +88,9 @@ def test_the_files_must_be_those_that_were_submitted(files, tmp_path):
     fetch_dataset(tmp_path / "same", **files, content_hash=content_hash)
     with Path(files["test_file"]).open("a") as stream:
         stream.write("\n")
-    message = "^content_hash: train_file, validation_file or test_file has changed since .*; submit the run again$"
+    message = (
+        r"^content_hash: .*train\.csv, .*test\.json has changed since this run was submitted; submit the run again$"
+    )
     with pytest.raises(DataError, match=message):
         fetch_dataset(tmp_path / "other", **files, content_hash=content_hash)
     assert not (tmp_path / "other").exists()
@@ -101,15 +101,24 @@ def test_the_files_must_be_those_that_were_submitted(files, tmp_path):
     [
         ({"train_file": "none.csv"}, r"^train_file: none\.csv: there is no such file$"),
         ({"train_file": ""}, "^train_file: no file is given"),
+        ({"dataset_name": "glue"}, "^dataset_name: 'glue' is given together with train_file; give a data set or files"),
         ({"validation_file": "none.csv"}, r"^validation_file: none\.csv: there is no such file$"),
-        ({"validation_file": ""}, "^validation_file: no file is given"),
+        ({"validation_file": ""}, "^validation_file: no file is given; give one, or set validation_ratio"),
         ({"test_file": "none.csv"}, r"^test_file: none\.csv: there is no such file$"),
         ({"text_column": "sentense"}, "^text_column: .* has no column 'sentense'; it has .* did you mean 'sentence'"),
+        ({"max_train_samples": -1}, "^max_train_samples: expected a number of rows, or 0 for all, got -1$"),
+        ({"max_eval_samples": -2}, "^max_eval_samples: expected a number of rows, or 0 for all, got -2$"),
+        ({"max_predict_samples": -3}, "^max_predict_samples: expected a number of rows, or 0 for all, got -3$"),
+        ({"validation_ratio": 1.5}, "^validation_ratio: expected 0 <= value < 1, got 1.5"),
+        ({"task_args": "{"}, "^task_args: expected a JSON object such as .*, got '{'$"),
+        ({"task_args": "[1]"}, r"^task_args: expected a JSON object such as .*, got '\[1\]'$"),
+        ({"task_args": '{"treshold": 0.5}'}, "^task_args: text_classification has no option 'treshold'; .*'threshold'"),
+        ({"task_name": "sst"}, "^task_name: unknown task 'sst' for text_classification; .* did you mean 'sst2'"),
         ({"label_column": "labels"}, "^label_column: .* has no column 'labels'; it has .* did you mean 'label'"),
     ],
 )
 def test_settings_that_name_nothing(files, tmp_path, change, message):
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(SparseCoreError, match=message):
         fetch_dataset(tmp_path / "dataset", **files | change)
     assert not (tmp_path / "dataset").exists()
 
@@ -154,6 +163,54 @@ def test_a_full_disk_is_found_before_the_rows_are_read(files, tmp_path, monkeypa
         fetch_dataset(tmp_path / "dataset", **files)
 
 
+def test_the_first_rows_of_each_split(files, tmp_path):
+    Path(files["train_file"]).write_text("sentence,label\na,pos\nb,pos\nc,neg\n")
+    facts = fetch_dataset(tmp_path / "dataset", **files, max_train_samples=1, max_eval_samples=1, max_predict_samples=5)
+    assert facts == {"num_train_rows": 1, "num_validation_rows": 1, "num_test_rows": 1, "num_labels": 2}
+    assert rows(tmp_path / "dataset", "train") == [("a", 1)]
+    assert rows(tmp_path / "dataset", "validation") == [("bad", 0)]
+
+
+def test_validation_rows_from_those_to_learn_from(tmp_path):
+    path = tmp_path / "train.csv"
+    path.write_text("text,label\n" + "".join(f"text {n},{n % 2}\n" for n in range(200)))
+    facts = fetch_dataset(tmp_path / "dataset", train_file=str(path), validation_ratio=0.1)
+    assert facts == {"num_train_rows": 180, "num_validation_rows": 20, "num_test_rows": 0, "num_labels": 2}
+    found = sorted(rows(tmp_path / "dataset", "train") + rows(tmp_path / "dataset", "validation"))
+    assert found == sorted((f"text {n}", n % 2) for n in range(200))
+
+
+def test_options_of_the_task_are_kept(files, tmp_path):
+    fetch_dataset(tmp_path / "dataset", **files, task_args='{"threshold": 0.7}')
+    assert read_schema(tmp_path / "dataset").task_args["threshold"] == 0.7
+
+
+def test_a_task_name_says_columns_and_scores_of_files(tmp_path):
+    path = tmp_path / "train.jsonl"
+    records = [{"sentence1": f"a {n}", "note": "n", "sentence2": f"b {n}", "label": n % 2} for n in range(4)]
+    path.write_text("\n".join(map(json.dumps, records)))
+    fetch_dataset(tmp_path / "dataset", train_file=str(path), validation_file=str(path), task_name="mrpc")
+    schema = read_schema(tmp_path / "dataset")
+    assert schema.source_columns == {"text": "sentence1", "text_pair": "sentence2", "label": "label"}
+    assert schema.task_args["metrics"] == ["accuracy", "f1"]
+    assert rows(tmp_path / "dataset", "train")[1] == ("a 1", "b 1", 1)
+
+
+def test_what_the_user_says_goes_before_a_task_name(tmp_path):
+    path = tmp_path / "train.csv"
+    path.write_text("text,label\na,1\nb,0\n")
+    fetch_dataset(
+        tmp_path / "dataset",
+        train_file=str(path),
+        validation_file=str(path),
+        task_name="sst2",
+        text_column="text",
+        task_args='{"metrics": ["f1"]}',
+    )
+    schema = read_schema(tmp_path / "dataset")
+    assert (schema.source_columns["text"], schema.task_args["metrics"]) == ("text", ["f1"])
+
+
 @pytest.mark.slow
 def test_it_loads_no_deep_learning_library(files, tmp_path):
     arguments = {**files, "output": str(tmp_path / "dataset")}
@@ -174,9 +231,10 @@ def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch):
     import tracemalloc
 
     from sparse_core.sources import datasets
+    from sparse_core.tasks import text_rows
 
     monkeypatch.setattr(datasets, "_ROWS_IN_BATCH", 100)
-    monkeypatch.setattr(datasets, "_ROWS_TO_FIND_TEXT", 100)
+    monkeypatch.setattr(text_rows, "ROWS_TO_LOOK_AT", 100)
     peaks = []
     for factor in (0, 1, 16):  # the first run pays for the imports
         path = tmp_path / f"{factor}.csv"

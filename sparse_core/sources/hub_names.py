@@ -1,0 +1,56 @@
+"""Where data sets are whose short names no longer load, because `datasets` runs no loading scripts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PARQUET_REVISION = "refs/convert/parquet"
+"""Branch of a hub data set with the hub's own conversion of it: `<config>/<split>/0000.parquet`, and no script."""
+
+
+@dataclass(frozen=True)
+class HubLocation:
+    """A data set on the hub.
+
+    Attributes:
+        hub_id: namespace and name.
+        revision: branch, tag or commit; empty: the default branch.
+        config: the configuration to read where the user names none; empty: the data set's own default.
+    """
+
+    hub_id: str
+    revision: str = ""
+    config: str = ""
+
+
+HUB_NAMES = {
+    "conll2003": HubLocation("eriktks/conll2003", PARQUET_REVISION, "conll2003"),
+    "glue": HubLocation("nyu-mll/glue"),
+    "go_emotions": HubLocation("google-research-datasets/go_emotions", config="simplified"),
+    "imdb": HubLocation("stanfordnlp/imdb"),
+    "rotten_tomatoes": HubLocation("cornell-movie-review-data/rotten_tomatoes"),
+    "sick": HubLocation("RobZamp/sick", PARQUET_REVISION),
+    "squad": HubLocation("rajpurkar/squad"),
+    "squad_v2": HubLocation("rajpurkar/squad_v2"),
+    "tweet_eval": HubLocation("cardiffnlp/tweet_eval"),
+    "wnut_17": HubLocation("leondz/wnut_17", PARQUET_REVISION, "wnut_17"),
+}
+"""Short name to the place of a copy without a script."""
+
+_SCRIPTED_IDS = {location.hub_id: location for location in HUB_NAMES.values() if location.revision}
+
+
+def locate(name: str, revision: str = "") -> HubLocation:
+    """Where to read the data set of that name.
+
+    Args:
+        name: what the user wrote: a short name, or a namespaced id, which is taken as it is unless its default branch
+            is one of the loading scripts that the table knows.
+        revision: what the user wrote; goes before the table's.
+    """
+    known = HUB_NAMES.get(name) or _SCRIPTED_IDS.get(name)
+    if known is None:
+        return HubLocation(name, revision)
+    if revision and revision != known.revision:
+        return HubLocation(known.hub_id, revision)
+    return known
