@@ -160,7 +160,8 @@ def _without_unlabelled_test(
         return sources
     label = next(iter(sources["test"].rows())).values.get(column)
     # a class that is not given comes as None, a number of GLUE's stsb as -1.0
-    if label is None or (named is not None and not named.has_test_labels and label == -1):
+    is_not_given = label is None or (isinstance(label, list) and bool(label) and all(entry is None for entry in label))
+    if is_not_given or (named is not None and not named.has_test_labels and label == -1):
         logger.info("%s: left out, because it has no labels in column '%s'", sources["test"].name, column)
         return {split: source for split, source in sources.items() if split != "test"}
     return sources

@@ -29,15 +29,11 @@ class PaddingCollator:
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Tensor]:
         """The batch; columns that the rows do not have are left out."""
-        import torch
-
         columns = {name: [row[name] for row in rows] for name in rows[0]}
         length = self.pad_to or max(len(ids) for ids in columns["input_ids"])
         paddings = {**self._input_paddings(), **self.per_token}
         batch = {
-            name: self._padded(columns[name], length, padding)
-            for name, padding in paddings.items()
-            if name in columns
+            name: self._padded(columns[name], length, padding) for name, padding in paddings.items() if name in columns
         }
         batch |= {name: _stacked(columns[name]) for name in self.per_row if name in columns}
         return batch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -90,3 +91,13 @@ def checked_text(source: RowSource, setting: str, column: str, row: Row, what: s
         half = ascii(text[error.start])
         raise source.error(f"the text has {half}, half of a character; write the whole character", row) from None
     return text
+
+
+def as_list(value: Any) -> list | None:
+    """The list that a value is, or that it spells in JSON; None for others."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return None
+    return value if isinstance(value, list) else None

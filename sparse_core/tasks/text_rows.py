@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Sequence
 from itertools import islice
@@ -12,6 +11,7 @@ from sparse_core.errors import DataError
 from sparse_core.sources.labels import Labels
 from sparse_core.tasks.columns import (
     ROWS_TO_LOOK_AT,
+    as_list,
     checked_text,
     first_column,
     is_blank,
@@ -43,6 +43,8 @@ PAIRS = (
     TEXT_FIELDS,
 )
 """Names of columns that are read as a pair of texts where both are there and none was named."""
+CUSTOMARY_TEXTS = ("text", "sentence")
+"""Names of a text column that is taken where other columns, such as an id, hold text too."""
 AGREEMENT_SHARE = 0.05
 """Two numbers of a regression agree within this share of the labels' standard deviation."""
 
@@ -113,7 +115,7 @@ class TextReader(RowReader):
             return number
         if self.problem_type == SINGLE_LABEL:
             return self.labels.index_of(value, source, row)
-        labels = _list(value)
+        labels = as_list(value)
         if labels is None or any(is_blank(entry) for entry in labels):
             raise source.error(
                 f"label {value!r:.80} in column '{column}' is not a list of labels; write the labels of each row as a "
@@ -168,6 +170,9 @@ def _text_columns(train: RowSource, given: str, label: str, rows: Sequence[Row])
         raise DataError(
             f"text_column: {train.name} has no column of text besides the label; it has {', '.join(rows[0].values)}"
         )
+    customary = [name for name in CUSTOMARY_TEXTS if name in names]
+    if len(customary) == 1:
+        return customary
     if len(names) > 1:
         raise DataError(
             f"text_column: not given, and {train.name} has {len(names)} columns of text; name one or, separated by a "
@@ -183,22 +188,12 @@ def _problem_type(values: Iterable[Any], *, is_declared: bool) -> ProblemType:
         return MULTI_LABEL
     if is_declared or not values:
         return SINGLE_LABEL
-    if all(_list(value) is not None for value in values):
+    if all(as_list(value) is not None for value in values):
         return MULTI_LABEL
     numbers = [_number(value) for value in values]
     if all(number is not None for number in numbers) and any(number % 1 for number in numbers if number is not None):
         return REGRESSION
     return SINGLE_LABEL
-
-
-def _list(value: Any) -> list | None:
-    """The list that a value is, or that it spells in JSON."""
-    if isinstance(value, str) and value.strip().startswith("["):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            return None
-    return value if isinstance(value, list) else None
 
 
 def _number(value: Any) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Sequence
 from itertools import islice
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparse_core.errors import DataError
 from sparse_core.sources.labels import Labels
-from sparse_core.tasks.columns import ROWS_TO_LOOK_AT, is_blank, require_column
+from sparse_core.tasks.columns import ROWS_TO_LOOK_AT, as_list, is_blank, require_column
 from sparse_core.tasks.rows import ColumnChoice, MissingValueError, RowReader
 
 if TYPE_CHECKING:
@@ -103,16 +102,6 @@ class TokenReader(RowReader):
                 )
             return tag
         return self.labels.index_of(tag, source, row)
-
-
-def as_list(value: Any) -> list | None:
-    """The list that a value is, or that it spells in JSON; None for others."""
-    if isinstance(value, str) and value.lstrip().startswith("["):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return None
-    return value if isinstance(value, list) else None
 
 
 def _token_column(train: RowSource, choice: ColumnChoice, rows: Sequence[Row]) -> str:

@@ -66,7 +66,8 @@ def question(rng):
     words = words_of(rng) + words_of(rng)
     answer = next(word for word in words if word in GOOD + BAD)
     context = " ".join(words)
-    return {"question": "word3", "context": context, "answers": {"text": [answer], "answer_start": [context.index(answer)]}}  # fmt: skip
+    answers = {"text": [answer], "answer_start": [context.index(answer)]}
+    return {"question": "word3", "context": context, "answers": answers}
 
 
 def text(rng):

@@ -57,6 +57,8 @@ def texts_with(labels, name="label"):
         (("sentence_B", "other", "sentence_A"), ("sentence_A", "sentence_B")),
         (("text", "text_pair"), ("text", "text_pair")),
         (("comment",), ("comment",)),
+        (("id", "text", "author"), ("text",)),
+        (("id", "sentence"), ("sentence",)),
     ],
 )
 def test_the_only_text_column_or_a_well_known_pair(source, columns, expected):

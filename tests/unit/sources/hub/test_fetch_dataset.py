@@ -204,6 +204,24 @@ def test_a_test_split_without_labels_is_left_out(saved, tmp_path, caplog):
     assert messages(caplog) == [f"{name}, split test: left out, because it has no labels in column 'label'"]
 
 
+def test_a_test_split_without_tags_is_left_out(tmp_path, caplog):
+    tags = datasets.List(datasets.ClassLabel(names=["O", "B-x"]))
+    features = datasets.Features({"tokens": datasets.List(datasets.Value("string")), "ner_tags": tags})
+    splits = {"train": [0, 1], "validation": [1, 0], "test": [-1, -1]}
+    datasets.DatasetDict(
+        {
+            split: datasets.Dataset.from_dict({"tokens": [["a", "b"]], "ner_tags": [values]}, features=features)
+            for split, values in splits.items()
+        }
+    ).save_to_disk(tmp_path / "saved")
+    with caplog.at_level(logging.INFO):
+        facts = fetch_dataset(tmp_path / "dataset", task="token_classification", dataset_name=str(tmp_path / "saved"))
+    assert facts["num_test_rows"] == 0
+    assert f"{tmp_path / 'saved'}, split test: left out, because it has no labels in column 'ner_tags'" in messages(
+        caplog
+    )
+
+
 def test_the_first_rows_of_declared_classes(saved, tmp_path):
     name = saved(train=[0, 0, 0, 1], validation=[1, 0])
     facts = fetch_dataset(tmp_path / "dataset", dataset_name=name, max_train_samples=2)
