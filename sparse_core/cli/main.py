@@ -1,4 +1,4 @@
-"""The `sparse-core` command: any step alone, and `recipe` to list, show and check recipes.
+"""The `sparse-core` command: any step alone, SparseML's training commands, and `recipe` to look into recipes.
 
 Nothing heavy is imported here, nor by the modules of the steps: torch and transformers load when a step runs.
 """
@@ -17,6 +17,7 @@ from sparse_core import __version__
 from sparse_core.cli.logs import configure_logging
 from sparse_core.cli.parser import Parser, add_parameters, first_line
 from sparse_core.cli.recipe import add_recipe_commands
+from sparse_core.cli.training import EXPORT, TITLES, sparseml_command
 from sparse_core.errors import process_boundary
 
 STEPS = (
@@ -32,6 +33,11 @@ STEPS = (
 )
 """The steps in the order of a pipeline; each is the function of this name in the module of this name."""
 
+EXPORT_EPILOG = (
+    "SparseML's form, `sparse-core export_onnx --task TASK --model_path DIR`, needs no data set; "
+    "`sparse-core transformers.export_onnx --help` lists its flags."
+)
+
 Step = Callable[..., dict[str, Any]]
 
 
@@ -45,7 +51,7 @@ def build_parser() -> Parser:
     parser = Parser(
         prog="sparse-core",
         description="Sparse, quantized Hugging Face encoders for CPUs: one step at a time.",
-        epilog="`sparse-core STEP --help` explains a step; `sparse-pipelines run CONFIG.yaml` runs them all.",
+        epilog="`sparse-core COMMAND --help` explains a command; `sparse-pipelines run CONFIG.yaml` runs all steps.",
     )
     parser.add_argument("--version", action="version", version=f"sparse-core {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
@@ -56,8 +62,18 @@ def build_parser() -> Parser:
         command.add_argument("--json", action="store_true", help="print the results as JSON")
         command.set_defaults(run=_run_step, parser=command)
         _add_verbose(command)
+        if name == EXPORT:
+            command.epilog = EXPORT_EPILOG
+    for name, title in TITLES.items():
+        commands.add_parser(name, help=title, add_help=False)
     add_recipe_commands(commands)
     return parser
+
+
+def _chosen(words: list[str]) -> Callable[[], None]:
+    options = build_parser().parse(words)
+    configure_logging(getattr(options, "verbose", False))
+    return lambda: options.run(options)
 
 
 def _add_verbose(parser: argparse.ArgumentParser) -> None:
@@ -80,11 +96,11 @@ def aligned(results: dict[str, Any]) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one command line; the exit code is 0, or the process ends as `process_boundary` says."""
+    words = sys.argv[1:] if argv is None else argv
     with process_boundary():
-        options = build_parser().parse(sys.argv[1:] if argv is None else argv)
-        configure_logging(getattr(options, "verbose", False))
         try:
-            options.run(options)
+            run = sparseml_command(words) or _chosen(words)
+            run()
             sys.stdout.flush()
         except BrokenPipeError:  # the reader, `head` say, has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -20,21 +20,23 @@ MAY_IMPORT = {
     "artifacts": {"errors"},
     "sources": {"errors", "artifacts"},
     "modifiers": {"errors", "artifacts"},
-    "recipe": {"errors", "artifacts", "modifiers"},
+    "recipe": {"errors", "artifacts", "sources", "modifiers"},
     "recipes": set(),
     "tasks": {"errors", "artifacts", "sources", "modifiers"},
-    "export": {"errors", "artifacts", "sources", "modifiers", "recipe"},
+    "export": {"errors", "artifacts", "sources", "modifiers", "recipe", "tasks"},
     "benchmark": {"errors", "artifacts", "sources", "modifiers", "recipe"},
     "training": {"errors", "artifacts", "sources", "modifiers", "recipe", "tasks"},
     "steps": {"errors", "artifacts", "sources", "modifiers", "recipe", "tasks", "export", "benchmark", "training"},
-    "cli": {"errors", "artifacts", "sources", "recipe", "steps"},
+    "finetune": {"errors", "artifacts", "sources", "modifiers", "recipe", "tasks", "export", "training", "steps"},
+    "cli": {"errors", "artifacts", "sources", "recipe", "steps", "finetune"},
 }
 """Parts of sparse_core and those below them."""
 
-HEAVY = {"torch", "transformers", "datasets", "onnx", "onnxruntime", "matplotlib", "numpy", "pyarrow"}
-OPTIONAL = {"onnxruntime", "openvino", "deepsparse", "kfp", "matplotlib", "jinja2", "psutil"}
-WITH_ANOTHER = {"tokenizers", "huggingface_hub", "httpx2", "markupsafe", "annotated_types"}
-"""Come with transformers, jinja2 and pydantic, in versions that those choose."""
+HEAVY = {"torch", "transformers", "datasets", "onnx", "onnxruntime", "matplotlib", "numpy", "pyarrow",
+         "sklearn", "scipy"}  # fmt: skip
+OPTIONAL = {"onnxruntime", "openvino", "deepsparse", "kfp", "matplotlib", "jinja2", "psutil", "sklearn", "scipy"}
+WITH_ANOTHER = {"tokenizers", "huggingface_hub", "httpx2", "markupsafe", "annotated_types", "scipy"}
+"""Come with transformers, jinja2, pydantic and scikit-learn, in versions that those choose."""
 TENSOR_FUNCTIONS = (
     "sparse_core.modifiers.pruning.masks",
     "sparse_core.modifiers.distillation.losses",
@@ -171,7 +173,7 @@ def test_there_are_no_import_cycles():
 
 def test_third_party_imports_are_declared():
     declared = (ROOT / "setup.cfg").read_text(encoding="utf-8")
-    distributions = {"yaml": "pyyaml", "docstring_parser": "docstring-parser"}
+    distributions = {"yaml": "pyyaml", "docstring_parser": "docstring-parser", "sklearn": "scikit-learn"}
     optional_engines = {"openvino", "deepsparse"}
     for name in MODULES:
         for target in _imports(name):

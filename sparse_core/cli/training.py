@@ -1,0 +1,65 @@
+"""The commands that SparseML had: `text_classification` and the other tasks, and its form of `export_onnx`.
+
+Their flags are Hugging Face's and many; so they are parsed by `sparse_core.finetune`, which loads transformers, and
+only once such a command runs. The prefixes `train.` and `transformers.` of the old commands are accepted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+from sparse_core.cli.logs import configure_logging
+from sparse_core.errors import DependencyError
+
+TITLES = {
+    "text_classification": "Fine-tune a model that classifies texts or pairs of texts, with SparseML's flags.",
+    "token_classification": "Fine-tune a model that tags words, with SparseML's flags.",
+    "question_answering": "Fine-tune a model that finds answers in a context, with SparseML's flags.",
+    "masked_language_modeling": "Train a model to fill in hidden tokens, with SparseML's flags.",
+}
+"""Training commands and the first line of their help."""
+
+EXPORT = "export_onnx"
+_EXPORT_FLAGS = ("--task", "--model_path", "--model-path")
+_PREFIXES = ("transformers.", "train.")  # sparseml.transformers.train.text_classification
+
+
+def sparseml_command(words: Sequence[str]) -> Callable[[], None] | None:
+    """What to run where `words` are a command in SparseML's form; None where they are another."""
+    if not words:
+        return None
+    name = words[0]
+    for prefix in _PREFIXES:
+        name = name.removeprefix(prefix)
+    rest = list(words[1:])
+    if name in TITLES:
+        return lambda: _train(name, rest)
+    if name == EXPORT and (name != words[0] or any(word.partition("=")[0] in _EXPORT_FLAGS for word in rest)):
+        return lambda: _export(rest)
+    return None
+
+
+def _train(task: str, words: list[str]) -> None:
+    configure_logging()
+    _require_transformers()
+    from sparse_core.finetune.command_line import parse
+    from sparse_core.finetune.finetune import finetune
+
+    finetune(parse(task, words))
+
+
+def _export(words: list[str]) -> None:
+    configure_logging()
+    _require_transformers()
+    from sparse_core.finetune.export import export, parse_export
+
+    export(parse_export(words))
+
+
+def _require_transformers() -> None:
+    try:
+        import transformers  # noqa: F401
+    except ImportError:
+        raise DependencyError("this command needs torch and transformers; install `sparse-pipelines[train]`") from None
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # metrics and log lines in their order

@@ -1,0 +1,1 @@
+"""SparseML's training and export commands: their flags, and the plain functions behind them."""

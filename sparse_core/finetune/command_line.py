@@ -1,0 +1,308 @@
+"""From the words of a command line, or one file, to typed arguments; every mistake names the flag as it was written."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import logging
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+import yaml
+from transformers import HfArgumentParser
+
+from sparse_core.errors import ConfigError, SparseCoreError, did_you_mean
+from sparse_core.finetune.arguments import COMMANDS, DataArguments, ModelArguments, RecipeArguments, TaskCommand
+from sparse_core.finetune.checks import require_objects, require_ranges, require_usable
+from sparse_core.finetune.flags import ENVIRONMENT, IGNORED, REFUSED, RENAMED
+from sparse_core.training.arguments import TrainingArguments
+
+logger = logging.getLogger(__name__)
+
+FILE_SUFFIXES = (".json", ".yaml", ".yml")
+_SWITCH = re.compile(r"Truthy value expected: got (.*) but expected one of .*", re.DOTALL)
+_SETTINGS = (re.compile(r"task_args: (\w+)(?=: )"), re.compile(r"(\w+)(?=: )"))
+
+
+@dataclasses.dataclass
+class CommandTrainingArguments(TrainingArguments):
+    """All of Hugging Face's training flags, and those that it had while SparseML was alive and that still do a job."""
+
+    _argument_group_name = "training"
+
+    overwrite_output_dir: bool = dataclasses.field(
+        default=False, metadata={"help": "Start anew in an output_dir that holds something."}
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """One command line.
+
+    Attributes:
+        command: which command.
+        model: its model flags.
+        data: its data flags.
+        recipe: its recipe flags.
+        training: its training flags.
+        given: names of the flags that the user wrote, by their names of today.
+    """
+
+    command: TaskCommand
+    model: ModelArguments
+    data: DataArguments
+    recipe: RecipeArguments
+    training: CommandTrainingArguments
+    given: frozenset[str]
+
+
+def parse(task: str, words: Sequence[str]) -> Arguments:
+    """The arguments of a training command.
+
+    Args:
+        task: name of the command.
+        words: what follows it; the first may be a .json or .yaml file with flags and values.
+
+    Raises:
+        ConfigError: a flag is unknown, or a value cannot be used.
+        SystemExit: `--help` was asked for.
+    """
+    command = COMMANDS[task]
+    words = with_file(words)
+    parts = (RecipeArguments, command.data, command.model, CommandTrainingArguments)
+    namespace = FlagParser(task, command.title, parts).parse(words)
+    _fit_to_machine(namespace)
+    require_objects(namespace)
+    recipe, data, model, training = (instance(part, namespace) for part in parts)
+    given = frozenset(name for name in vars(namespace) if name in namespace.given)
+    require_usable(training)
+    arguments = Arguments(command, model, data, recipe, training, given)
+    require_ranges(arguments)
+    return arguments
+
+
+def _fit_to_machine(namespace: argparse.Namespace) -> None:
+    """Takes back what this machine cannot do and the result does not depend on, with a line that says so.
+
+    Raises:
+        ConfigError: there is no output_dir.
+    """
+    if not namespace.output_dir:
+        raise ConfigError("--output_dir: not given; expected the folder for the model, its scores and checkpoints")
+    if namespace.disable_tqdm is None:
+        namespace.disable_tqdm = True
+    if torch.accelerator.is_available():
+        return
+    namespace.use_cpu = True  # bf16 on a CPU is refused without it
+    for name in ("fp16", "fp16_full_eval"):
+        if getattr(namespace, name):
+            logger.warning("--%s has no effect: float16 needs a GPU, and there is none; float32 is used", name)
+            setattr(namespace, name, False)
+
+
+def instance(cls: type, namespace: argparse.Namespace) -> Any:
+    """A dataclass of flags with the parsed values.
+
+    Raises:
+        ConfigError: its own checks refuse them.
+    """
+    values = {field.name: getattr(namespace, field.name) for field in dataclasses.fields(cls) if field.init}
+    try:
+        return cls(**values)
+    except (ValueError, TypeError, NotImplementedError, ImportError, RuntimeError, OSError) as error:
+        raise ConfigError(" ".join(str(error).split())) from None
+
+
+# --- a file in place of flags -----------------------------------------------------------------------------------------
+
+
+def with_file(words: Sequence[str]) -> list[str]:
+    """The words, with the flags of a file in the place of its name where that comes first.
+
+    Raises:
+        ConfigError: the file cannot be read, or holds something else than flags and values.
+    """
+    if not words or words[0].startswith("-") or not words[0].endswith(FILE_SUFFIXES):
+        return list(words)
+    return [*_words_of(Path(words[0])), *words[1:]]
+
+
+def _words_of(path: Path) -> list[str]:
+    """The flags of a file as words of a command line."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        values = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except OSError as error:
+        raise ConfigError(f"{path}: the file cannot be read: {error.strerror}") from None
+    except (ValueError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: not a {path.suffix[1:].upper()} file: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f'{path}: expected flags and their values, such as {{"do_train": true}}')
+    return as_words(values)
+
+
+def as_words(values: Mapping[str, Any]) -> list[str]:
+    """Flags and their values as words of a command line."""
+    return [word for name, value in values.items() for word in _words(str(name).lstrip("-"), value)]
+
+
+def _words(name: str, value: Any) -> list[str]:
+    if value is None:
+        return []
+    if isinstance(value, list):
+        return [f"--{name}", *map(str, value)]
+    if isinstance(value, bool | Mapping):
+        value = json.dumps(value)
+    return [f"--{name}={value}"]
+
+
+# --- the parser -------------------------------------------------------------------------------------------------------
+
+
+class _OneSpelling(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows a flag by its first spelling, and no default where there is none."""
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if not action.option_strings or action.nargs == 0:
+            return ", ".join(action.option_strings)
+        return f"{action.option_strings[0]} {self._format_args(action, self._get_default_metavar_for_optional(action))}"
+
+    def _get_default_metavar_for_optional(self, action: argparse.Action) -> str:
+        kind = getattr(action.type, "__name__", "text")
+        return {"int": "N", "float": "X", "string_to_bool": "true|false"}.get(kind, "TEXT")
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default in (None, "", argparse.SUPPRESS) else super()._get_help_string(action)
+
+
+class FlagParser(HfArgumentParser):
+    """All flags of a command: its own, Hugging Face's, and old ones; each spelled with underscores or hyphens."""
+
+    def __init__(self, name: str, title: str, parts: Sequence[type]) -> None:
+        """Makes the flags of dataclasses.
+
+        Args:
+            name: of the command.
+            title: first line of its help.
+            parts: dataclasses, a field for each flag.
+        """
+        super().__init__(
+            parts,
+            prog=f"sparse-core {name}",
+            usage=f"sparse-core {name} --flag value ...  |  sparse-core {name} run.json",
+            description=title,
+            formatter_class=_OneSpelling,
+            allow_abbrev=False,
+            exit_on_error=False,
+        )
+        for name in RENAMED | dict.fromkeys([*IGNORED, *ENVIRONMENT, *REFUSED]):
+            self.add_argument(*_spellings(name), action=_OldFlag, dest=name, help=argparse.SUPPRESS)
+
+    def parse(self, words: Sequence[str]) -> argparse.Namespace:
+        """The values of all flags by name, and `given`, the names of those that were written.
+
+        Raises:
+            ConfigError: a flag is unknown, or a value cannot be used.
+        """
+        given: set[str] = set()
+        try:
+            namespace, unknown = self.parse_known_args(words, argparse.Namespace(given=given))
+        except argparse.ArgumentError as error:
+            message = _SWITCH.sub(r"expected true or false, got '\1'", error.message)
+            raise ConfigError(f"{_as_written(error.argument_name, words)}: {message}") from None
+        if unknown:
+            self._refuse(unknown[0].partition("=")[0])
+        by_option = {option: action.dest for action in self._actions for option in action.option_strings}
+        given |= {by_option[name] for word in words if (name := word.partition("=")[0]) in by_option}
+        return namespace
+
+    def action_of(self, name: str) -> argparse.Action:
+        """The action of the flag `--name`."""
+        return next(action for action in self._actions if f"--{name}" in action.option_strings)
+
+    def error(self, message: str) -> NoReturn:
+        """Raises ConfigError with argparse's message."""
+        raise ConfigError(f"{self.prog}: {message}; `{self.prog} --help` lists what is accepted")
+
+    def _refuse(self, name: str) -> NoReturn:
+        options = [option for action in self._actions for option in action.option_strings]
+        kind = "flag" if name.startswith("-") else "argument"
+        raise ConfigError(f"{self.prog}: unknown {kind} '{name}'{did_you_mean(name, options)}")
+
+
+class _OldFlag(argparse.Action):
+    """A flag of another time: does what it did, or says why not."""
+
+    def __init__(self, option_strings: list[str], dest: str, **kwargs: Any) -> None:
+        super().__init__(option_strings, dest, nargs="?", const="true", default=argparse.SUPPRESS, **kwargs)
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        if self.dest in REFUSED:
+            if values != "false":
+                raise ConfigError(f"{option_string}: {REFUSED[self.dest]}")
+        elif self.dest in IGNORED:
+            logger.warning("%s has no effect: %s", option_string, IGNORED[self.dest])
+        elif self.dest in ENVIRONMENT:
+            os.environ[ENVIRONMENT[self.dest]] = values
+            logger.info("%s: %s is set to it, which is what transformers reads", option_string, ENVIRONMENT[self.dest])
+        else:
+            assert isinstance(parser, FlagParser)
+            renamed = RENAMED[self.dest]
+            action = parser.action_of(renamed.to)
+            value = renamed.convert(values)
+            shown = renamed.to if value == values else f"{renamed.to} {value}"  # a value of the user may be a secret
+            logger.info("%s is --%s today, and is taken as that", option_string, shown)
+            try:
+                converted = action.type(value) if callable(action.type) else value
+            except (ValueError, TypeError, argparse.ArgumentTypeError):
+                raise argparse.ArgumentError(self, f"invalid value: '{value}'") from None
+            if action.choices is not None and converted not in action.choices:
+                raise argparse.ArgumentError(
+                    self, f"invalid choice: '{value}' (choose from {', '.join(map(str, action.choices))})"
+                )
+            setattr(namespace, action.dest, converted)
+            namespace.given.add(action.dest)
+
+
+def _spellings(name: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([f"--{name}", f"--{name.replace('_', '-')}"]))
+
+
+def _as_written(argument: str | None, words: Sequence[str]) -> str:
+    """The one of argparse's `--a_b/--a-b` that is among the words."""
+    spellings = (argument or "").split("/")
+    written = [spelling for spelling in spellings if any(word.partition("=")[0] == spelling for word in words)]
+    return (written or spellings)[0]
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def named_as_flags(settings: Mapping[str, str]) -> Iterator[None]:
+    """Lets the errors of the block name the user's flag where they name the library's setting.
+
+    Args:
+        settings: name of a setting -> name of the flag that decided it.
+    """
+    try:
+        yield
+    except SparseCoreError as error:
+        text = str(error)
+        for pattern in _SETTINGS:
+            match = pattern.match(text)
+            if match is not None and match[1] in settings:
+                raise type(error)(f"--{settings[match[1]]}{text[match.end() :]}") from error.__cause__
+        raise

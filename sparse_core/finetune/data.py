@@ -1,0 +1,189 @@
+"""The data of a training command as a Dataset artifact, kept for the next command that asks for the same."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparse_core import __version__
+from sparse_core.artifacts import cache_root, fingerprint, staged
+from sparse_core.errors import ConfigError
+from sparse_core.finetune.command_line import named_as_flags
+from sparse_core.steps.fetch_dataset import fetch_dataset
+from sparse_core.tasks.schema import SCHEMA_NAME, read_schema, split_path
+
+if TYPE_CHECKING:
+    from sparse_core.finetune.arguments import DataArguments, TaskCommand
+
+logger = logging.getLogger(__name__)
+
+_SOURCES = ("train_file", "validation_file", "test_file", "dataset_name")
+_SAME_NAMES = (
+    *_SOURCES,
+    "dataset_config_name",
+    "dataset_revision",
+    "task_name",
+    "max_train_samples",
+    "max_eval_samples",
+    "max_predict_samples",
+)
+_WITHOUT_LABELS = ("question_answering", "masked_language_modeling")
+_COLUMN_FLAGS = {
+    "input_column_names": "text_column",
+    "text_column_name": "text_column",
+    "label_column_name": "label_column",
+}
+"""Flag -> setting of fetch_dataset."""
+
+
+def dataset_directory(command: TaskCommand, data: DataArguments, *, trains: bool, evaluates: bool) -> Path:
+    """The Dataset artifact of the flags, made now or by an earlier command.
+
+    Args:
+        command: whose flags they are.
+        data: the flags.
+        trains: the training rows are needed.
+        evaluates: the validation rows are needed.
+
+    Raises:
+        ConfigError: no source is given, or an option of the task cannot be used.
+        DataError: a source cannot be read.
+    """
+    settings = settings_of(command, data)
+    settings |= _stand_ins(command, data, settings, trains, evaluates)
+    has_data = any(settings.get(name) for name in _SOURCES)
+    if not has_data and not (command.task == "text_classification" and settings.get("task_name")):
+        raise ConfigError("--dataset_name: no data is given; name a data set, or files with --train_file")
+    further = getattr(data, "dataset_name_2", None)
+    if further is None:
+        return _fetched(settings, data)
+    second = {"dataset_name": further, "dataset_config_name": getattr(data, "dataset_config_name_2", None) or ""}
+    kept = {name: value for name, value in settings.items() if name not in (*_SOURCES, "dataset_revision")}
+    return _joined(_fetched(settings, data), _fetched({**kept, **second}, data))
+
+
+def _fetched(settings: dict[str, Any], data: DataArguments) -> Path:
+    local = [Path(settings[name]) for name in _SOURCES if settings.get(name) and Path(settings[name]).exists()]
+    key = fingerprint(__version__, json.dumps(settings, sort_keys=True), *local)
+    folder = cache_root() / "datasets" / key[:32]
+    if data.overwrite_cache:
+        shutil.rmtree(folder, ignore_errors=True)
+    if (folder / SCHEMA_NAME).is_file():
+        logger.info("data: taken from %s; --overwrite_cache reads it again", folder)
+        return folder
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}")
+    try:
+        with named_as_flags(flags_of(data)):
+            fetch_dataset(partial, **settings)
+        _publish(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+def _publish(partial: Path, folder: Path) -> None:
+    try:
+        partial.rename(folder)
+    except OSError:
+        if not folder.is_dir():  # else another process has made the same in the meantime
+            raise
+
+
+def _joined(first: Path, second: Path) -> Path:
+    """A Dataset artifact with the rows of both, split by split."""
+    import pyarrow as pa
+
+    folder = cache_root() / "datasets" / fingerprint(__version__, first, second)[:32]
+    if (folder / SCHEMA_NAME).is_file():
+        return folder
+    schemas = [read_schema(source) for source in (first, second)]
+    num_rows: dict[str, int] = {}
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}")
+    try:
+        with staged(partial, "fetch_dataset", joined=[first.name, second.name]) as staging:
+            for split in schemas[0].num_rows:
+                sources = [
+                    source for source, schema in zip((first, second), schemas, strict=True) if split in schema.num_rows
+                ]
+                num_rows[split] = sum(schema.num_rows.get(split, 0) for schema in schemas)
+                with pa.OSFile(str(split_path(staging, split)), "wb") as sink:
+                    _copy_rows([split_path(source, split) for source in sources], sink)
+            dataclasses.replace(schemas[0], num_rows=num_rows).write(staging)
+        _publish(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+def _copy_rows(sources: list[Path], sink: Any) -> None:
+    """Writes the batches of several Arrow streams of one schema as one stream."""
+    import pyarrow as pa
+
+    with pa.memory_map(str(sources[0])) as file:
+        schema = pa.ipc.open_stream(file).schema
+    with pa.ipc.new_stream(sink, schema) as writer:
+        for source in sources:
+            with pa.memory_map(str(source)) as file, pa.ipc.open_stream(file) as stream:
+                for batch in stream:
+                    writer.write_batch(batch)
+
+
+def settings_of(command: TaskCommand, data: DataArguments) -> dict[str, Any]:
+    """The arguments of fetch_dataset that the flags mean."""
+    settings: dict[str, Any] = {"task": command.task, "task_args": json.dumps(task_args(command, data))}
+    for name in _SAME_NAMES:
+        value = getattr(data, name, None)
+        if value is not None:
+            settings[name] = value
+    for flag, name in _COLUMN_FLAGS.items():
+        if getattr(data, flag, None):
+            settings[name] = getattr(data, flag)
+    if getattr(data, "validation_ratio", None) is not None:
+        settings["validation_ratio"] = data.validation_ratio  # type: ignore[attr-defined]
+    if hasattr(data, "validation_split_percentage") and data.validation_file is None:
+        settings["validation_ratio"] = data.validation_split_percentage / 100
+    if getattr(data, "eval_on_test", False):
+        settings["eval_on_test"] = True
+    return settings
+
+
+def _stand_ins(
+    command: TaskCommand, data: DataArguments, settings: dict[str, Any], trains: bool, evaluates: bool
+) -> dict[str, str]:
+    """Files in place of those that a Dataset artifact has and this command does not read."""
+    given = [name for name in (data.train_file, data.validation_file, getattr(data, "test_file", None)) if name]
+    found: dict[str, str] = {}
+    if given and data.train_file is None and not trains and command.task in _WITHOUT_LABELS:
+        found["train_file"] = given[0]
+    is_split_off = settings.keys() & {"validation_ratio", "eval_on_test"}
+    if given and data.validation_file is None and not evaluates and not is_split_off:
+        found["validation_file"] = given[0]
+    return found
+
+
+def task_args(command: TaskCommand, data: DataArguments) -> dict[str, Any]:
+    """The options of the task: those with a flag of their own, and --task_args.
+
+    Raises:
+        ConfigError: --task_args is not a JSON object.
+    """
+    try:
+        further = json.loads(data.task_args or "{}")
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"--task_args: expected a JSON object, got '{data.task_args}' ({error})") from None
+    if not isinstance(further, dict):
+        raise ConfigError(f"--task_args: expected a JSON object, got '{data.task_args}'")
+    return {**{name: getattr(data, name) for name in command.options}, **further}
+
+
+def flags_of(data: DataArguments) -> dict[str, str]:
+    """Settings of fetch_dataset and options of the task -> the flag that decides each."""
+    same = {name: name for name in vars(data)}
+    columns = {setting: flag for flag, setting in _COLUMN_FLAGS.items() if hasattr(data, flag)}
+    percentage = {"validation_ratio": "validation_split_percentage"} if "validation_ratio" not in same else {}
+    return {**same, **columns, **percentage}

@@ -1,0 +1,311 @@
+"""A training command from its arguments to its results."""
+
+from __future__ import annotations
+
+import logging
+import math
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import transformers
+
+from sparse_core.artifacts import exclusive
+from sparse_core.errors import ConfigError, DataError
+from sparse_core.finetune.arguments import DISABLE_TEACHER, SELF_TEACHER
+from sparse_core.finetune.best_model import BestModelAfterEpoch, first_epoch_that_counts
+from sparse_core.finetune.checks import require_optimizer
+from sparse_core.finetune.command_line import named_as_flags
+from sparse_core.finetune.data import dataset_directory, flags_of, task_args
+from sparse_core.finetune.models import student_directory, teacher_directory
+from sparse_core.finetune.output import checkpoint_to_resume, published, write_results
+from sparse_core.finetune.predictions import write_predictions
+from sparse_core.finetune.samples import write_samples
+from sparse_core.modifiers.distillation.modifier import DistillationModifier
+from sparse_core.recipe import ARTIFACT_NAME, Recipe, load_recipe
+from sparse_core.tasks import get_task, read_examples, read_schema, task_of
+from sparse_core.tasks.inference import predict, torch_forward
+from sparse_core.training.assembly import evaluate_on, scores_of_last_step, task_trainer
+from sparse_core.training.run import save_model
+from sparse_core.training.teachers import teacher_rows
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from sparse_core.finetune.command_line import Arguments
+    from sparse_core.tasks import DatasetSchema, Task
+    from sparse_core.training.trainer import Trainer
+
+logger = logging.getLogger(__name__)
+
+_SCRATCH_NAME = ".inputs.partial"
+_LONGEST_DEFAULT = 512
+"""Tokens of a row where neither the user nor the model sets a limit."""
+_EVALUATED = "validation"
+_MISMATCHED = "validation_mismatched"
+_MISMATCHED_SUFFIX = "_mm"
+"""MNLI's second validation split, and how its scores were marked in SparseML."""
+_SETTINGS = {
+    "model": "model_name_or_path",
+    "revision": "model_revision",
+    "teacher": "distill_teacher",
+    "checkpoints": "output_dir",
+    "output": "output_dir",
+    "output_dir": "output_dir",
+    **{name: name for name in ("distill_teacher", "recipe", "recipe_args", "max_seq_length", "resume_from_checkpoint")},
+}
+"""Settings that the library's errors name -> the flag that decides each."""
+
+
+def finetune(arguments: Arguments) -> dict[str, float]:
+    """Trains, evaluates and predicts, as the flags say; everything lands in --output_dir.
+
+    Returns:
+        All metrics, as in `all_results.json`.
+
+    Raises:
+        SparseCoreError: flags, data, model and recipe cannot be used together; the message names the flag.
+    """
+    with named_as_flags(_SETTINGS | flags_of(arguments.data)):
+        _require_something_to_do(arguments)
+        get_task(arguments.command.task, task_args(arguments.command, arguments.data))
+        recipe = _recipe(arguments)
+        output_dir = Path(arguments.training.output_dir)
+        with exclusive(output_dir, "output_dir"):
+            checkpoint = checkpoint_to_resume(arguments) if arguments.training.do_train else None
+            scratch = output_dir / _SCRATCH_NAME
+            shutil.rmtree(scratch, ignore_errors=True)
+            scratch.mkdir()
+            try:
+                inputs = _Inputs(arguments, recipe, student_directory(arguments, scratch), scratch)
+                return _run(inputs, checkpoint)
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _require_something_to_do(arguments: Arguments) -> None:
+    training, recipe = arguments.training, arguments.recipe
+    if recipe.one_shot:
+        raise ConfigError(
+            "--one_shot: a recipe is not applied without training yet; train with it, for one epoch or more"
+        )
+    if not (training.do_train or training.do_eval or training.do_predict or arguments.data.num_export_samples):
+        raise ConfigError("--do_train, --do_eval, --do_predict: none is given, so there is nothing to do")
+    if recipe.recipe is None and recipe.recipe_args is not None:
+        raise ConfigError("--recipe_args: given without --recipe, whose variables they would be")
+    if training.world_size > 1:
+        raise ConfigError(
+            f"WORLD_SIZE: {training.world_size} processes were started, but a command trains in one; start it "
+            "without a launcher"
+        )
+    if recipe.best_model_after_epoch is not None and not training.load_best_model_at_end:
+        logger.warning("--best_model_after_epoch has no effect without --load_best_model_at_end")
+    if arguments.data.preprocessing_num_workers is not None:
+        logger.info("--preprocessing_num_workers: the number of processes follows rows and cores here")
+    if not arguments.model.use_fast_tokenizer:
+        logger.warning("--use_fast_tokenizer false has no effect: tokenizers are always fast ones")
+
+
+def _recipe(arguments: Arguments) -> Recipe | None:
+    if arguments.recipe.recipe is None:
+        return None
+    recipe = load_recipe(arguments.recipe.recipe, arguments.recipe.recipe_args)
+    overruled = {"num_train_epochs": "the number of epochs"}
+    if recipe.learning_rate_at(0.0) is not None:
+        overruled |= {name: "the learning rate" for name in ("learning_rate", "lr_scheduler_type", "warmup_steps")}
+    for name, what in overruled.items():
+        if name in arguments.given:
+            logger.warning("--%s has no effect: the recipe says %s", name, what)
+    return recipe
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What a command works on; each part is loaded when it is first asked for."""
+
+    arguments: Arguments
+    recipe: Recipe | None
+    model: Path
+    scratch: Path
+
+    @cached_property
+    def dataset(self) -> Path:
+        """The Dataset artifact."""
+        training = self.arguments.training
+        evaluates = training.do_eval or self.arguments.data.num_export_samples > 0
+        return dataset_directory(
+            self.arguments.command, self.arguments.data, trains=training.do_train, evaluates=evaluates
+        )
+
+    @cached_property
+    def schema(self) -> DatasetSchema:
+        """What the data is."""
+        return read_schema(self.dataset)
+
+    @cached_property
+    def task(self) -> Task:
+        """The task, with the user's options and those that the data decided."""
+        return task_of(self.schema)
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """Of the model."""
+        return self.task.load_tokenizer(self.model)
+
+    @cached_property
+    def max_seq_length(self) -> int:
+        """The user's, or what the model can read where that is less."""
+        wanted, longest = self.arguments.data.max_seq_length, self.tokenizer.model_max_length
+        if wanted is None:
+            return min(longest, _LONGEST_DEFAULT)
+        if wanted > longest:
+            logger.warning("max_seq_length: %d tokens are more than the model can read; taken as %d", wanted, longest)
+        return min(wanted, longest)
+
+    @property
+    def pad_to(self) -> int | None:
+        """Tokens to pad to."""
+        return self.max_seq_length if self.arguments.data.pad_to_max_length else None
+
+    def rows(self, split: str) -> Dataset:
+        """Tokenized rows of a split."""
+        return self.task.load_split(self.dataset, split, self.tokenizer, self.max_seq_length)
+
+    def examples(self, split: str) -> Dataset:
+        """Rows of a split before tokenization."""
+        return read_examples(self.dataset, split)
+
+
+def _run(inputs: _Inputs, checkpoint: Path | None) -> dict[str, float]:
+    training = inputs.arguments.training
+    output_dir = Path(training.output_dir)
+    transformers.set_seed(training.seed)  # before the head is made
+    model = inputs.task.load_model(inputs.model, inputs.schema, trained_head=not training.do_train)
+    num_samples = inputs.arguments.data.num_export_samples
+    evaluation = inputs.rows(_EVALUATED) if training.do_eval or num_samples else None
+    train = inputs.rows("train") if training.do_train else None
+    further = _recipe_arguments(inputs, model) if training.do_train else {}
+    with _hub_errors(training):
+        trainer = task_trainer(
+            inputs.task,
+            model,
+            inputs.tokenizer,
+            training,
+            train=train,
+            evaluation=evaluation,
+            examples=None if evaluation is None else inputs.examples(_EVALUATED),
+            pad_to=inputs.pad_to,
+            **further,
+        )
+    results: dict[str, float] = {}
+    if training.do_train:
+        require_optimizer(trainer)
+        results |= _train(trainer, inputs, checkpoint)
+    if training.do_eval:
+        results |= _evaluate(trainer, inputs)
+    if training.do_predict:
+        results |= _predict(trainer, inputs)
+    if num_samples and evaluation is not None:
+        rows = evaluation.select(range(min(num_samples, len(evaluation))))
+        write_samples(output_dir, trainer.model, inputs.task, rows, inputs.task.collator(inputs.tokenizer))
+    return results
+
+
+@contextmanager
+def _hub_errors(training: transformers.TrainingArguments) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if not training.push_to_hub:
+            raise
+        raise ConfigError(f"--push_to_hub: {' '.join(str(error).split())}") from None
+
+
+def _recipe_arguments(inputs: _Inputs, model: transformers.PreTrainedModel) -> dict[str, Any]:
+    """The Trainer's arguments about the recipe, the teacher and the best model."""
+    arguments, recipe = inputs.arguments, inputs.recipe
+    name = arguments.recipe.distill_teacher
+    found: dict[str, Any] = {"recipe": recipe, "distill_teacher": name}
+    if arguments.training.load_best_model_at_end:
+        first = first_epoch_that_counts(recipe, arguments.recipe.best_model_after_epoch)
+        found["callbacks"] = [BestModelAfterEpoch(first)]
+    if name in (None, DISABLE_TEACHER, SELF_TEACHER) or not (recipe and recipe.of_type(DistillationModifier)):
+        return found
+    teacher = teacher_directory(arguments, inputs.scratch)
+    own_tokens = teacher_rows(
+        inputs.task,
+        model,
+        inputs.model,
+        teacher,
+        inputs.dataset,
+        inputs.max_seq_length,
+        use_teacher_tokenizer=arguments.model.use_teacher_tokenizer,
+    )
+    module = inputs.task.load_model(teacher, inputs.schema, trained_head=True, setting="distill_teacher")
+    return {**found, **own_tokens, "distill_teacher": module}
+
+
+def _train(trainer: Trainer, inputs: _Inputs, checkpoint: Path | None) -> dict[str, float]:
+    output_dir = Path(trainer.args.output_dir)
+    try:
+        with _hub_errors(trainer.args):
+            output = trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    except KeyError as error:
+        if "metric_for_best_model" not in str(error):
+            raise
+        raise ConfigError(f"--metric_for_best_model: {error.args[0]}") from None
+    with published(output_dir) as directory:
+        save_model(trainer.model, trainer.processing_class, directory)
+        if inputs.recipe is not None:
+            (directory / ARTIFACT_NAME).write_text(inputs.recipe.to_yaml(), encoding="utf-8")
+    trainer.save_state()
+    return _report(trainer, "train", {**output.metrics, "train_samples": len(trainer.train_dataset)})
+
+
+def _evaluate(trainer: Trainer, inputs: _Inputs) -> dict[str, float]:
+    trained = trainer.args.do_train and not trainer.args.load_best_model_at_end
+    known = scores_of_last_step(trainer) if trained else {}
+    scores = {name: value for name, value in known.items() if name != "step"} or trainer.evaluate()
+    scores["eval_samples"] = inputs.schema.num_rows[_EVALUATED]
+    if _MISMATCHED in inputs.schema.num_rows:
+        rows, examples = inputs.rows(_MISMATCHED), inputs.examples(_MISMATCHED)
+        further = evaluate_on(trainer, inputs.task, _MISMATCHED, rows, examples)
+        prefix = f"eval_{_MISMATCHED}_"
+        scores |= {
+            f"eval_{name.removeprefix(prefix)}{_MISMATCHED_SUFFIX}": value
+            for name, value in further.items()
+            if name.startswith(prefix)
+        }
+        scores[f"eval_samples{_MISMATCHED_SUFFIX}"] = len(examples)
+    return _report(trainer, "eval", scores)
+
+
+def _predict(trainer: Trainer, inputs: _Inputs) -> dict[str, float]:
+    if "test" not in inputs.schema.num_rows:
+        raise DataError("--do_predict: the data has no test rows with labels; give them with --test_file")
+    rows, examples = inputs.rows("test"), inputs.examples("test")
+    forward = torch_forward(trainer.model, inputs.task)
+    collator = inputs.task.collator(inputs.tokenizer, pad_to=inputs.pad_to)
+    predictions = predict(forward, inputs.task, rows, collator, trainer.args.eval_batch_size)
+    name = getattr(inputs.arguments.data, "task_name", None) or ""
+    path = write_predictions(
+        Path(trainer.args.output_dir), name, inputs.task, inputs.schema, predictions, rows, examples
+    )
+    logger.info("predictions for %d rows are in %s", len(examples), path)
+    scores = inputs.task.score(predictions, rows, examples)
+    return _report(
+        trainer, "predict", {**{f"predict_{n}": v for n, v in scores.items()}, "predict_samples": len(examples)}
+    )
+
+
+def _report(trainer: Trainer, split: str, metrics: dict[str, float]) -> dict[str, float]:
+    trainer.log_metrics(split, metrics)
+    for name, value in metrics.items():
+        if not math.isfinite(value):
+            logger.warning("%s is %s: the training has diverged, or the model is damaged", name, value)
+    write_results(Path(trainer.args.output_dir), split, metrics)
+    return metrics

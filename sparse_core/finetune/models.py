@@ -1,0 +1,159 @@
+"""The model to train and its teacher, from the flags that name them."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sparse_core.errors import ConfigError, did_you_mean
+from sparse_core.finetune.arguments import ModelArguments, PretrainingModelArguments
+from sparse_core.finetune.command_line import named_as_flags
+from sparse_core.sources.model_directory import (
+    CONFIG_NAME,
+    TOKENIZER_NAMES,
+    are_pickled,
+    find_weights,
+    require_tokenizer,
+)
+from sparse_core.sources.models import copy_model, find_model
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
+    from sparse_core.finetune.command_line import Arguments
+
+logger = logging.getLogger(__name__)
+
+_DEFAULT = "main"
+
+
+def student_directory(arguments: Arguments, scratch: Path) -> Path:
+    """The Hugging Face directory to start from.
+
+    Args:
+        arguments: the command's.
+        scratch: where a model may be put that is put together of several sources, converted, or made from scratch.
+
+    Raises:
+        ConfigError: no model is named, or flags contradict one another.
+        ModelError: a source cannot be read.
+    """
+    model = arguments.model
+    if model.model_name_or_path is None:
+        if isinstance(model, PretrainingModelArguments) and (model.model_type or model.config_name):
+            return _from_scratch(model, arguments.training.seed, scratch / "new")
+        raise ConfigError("--model_name_or_path: not given; expected a directory, a hub id or a zoo: stub")
+    if getattr(model, "model_type", None):
+        logger.warning("--model_type has no effect: it is for a model from scratch, without --model_name_or_path")
+    if getattr(model, "config_overrides", None):
+        raise ConfigError(
+            "--config_overrides: only for a model from scratch; leave --model_name_or_path out, or the overrides"
+        )
+    found = _found(model, "model_name_or_path", model.model_name_or_path, model.model_revision)
+    directory = _as_safetensors(found, scratch / "student")
+    if model.config_name is None and model.tokenizer_name is None:
+        return directory
+    together = scratch / "together"
+    together.mkdir()
+    for file in directory.iterdir():
+        if file.is_file():
+            (together / file.name).symlink_to(file.resolve())
+    if model.config_name is not None:
+        _replace(together, [CONFIG_NAME], _found(model, "config_name", model.config_name, config_only=True))
+    if model.tokenizer_name is not None:
+        _replace(together, list(TOKENIZER_NAMES), _found(model, "tokenizer_name", model.tokenizer_name))
+    return together
+
+
+def teacher_directory(arguments: Arguments, scratch: Path) -> Path:
+    """The Hugging Face directory of --distill_teacher.
+
+    Raises:
+        ModelError: it cannot be found.
+    """
+    name = arguments.recipe.distill_teacher
+    assert name is not None
+    return _as_safetensors(_found(arguments.model, "distill_teacher", name), scratch / "teacher")
+
+
+def _found(model: ModelArguments, flag: str, name: str, revision: str = _DEFAULT, config_only: bool = False) -> Path:
+    return find_model(
+        name,
+        "" if revision == _DEFAULT else revision,
+        cache_dir=model.cache_dir or "",
+        use_auth_token=model.use_auth_token,
+        config_only=config_only,
+        setting=f"--{flag}",
+    )
+
+
+def _as_safetensors(directory: Path, converted: Path) -> Path:
+    """`directory`, or a copy of it where its weights are pickles."""
+    if not are_pickled(find_weights(directory)):
+        return directory
+    converted.mkdir()
+    copy_model(directory, converted)
+    return converted
+
+
+def _replace(directory: Path, names: list[str], source: Path) -> None:
+    for name in names:
+        (directory / name).unlink(missing_ok=True)
+        if (source / name).is_file():
+            (directory / name).symlink_to((source / name).resolve())
+
+
+def _from_scratch(model: PretrainingModelArguments, seed: int, directory: Path) -> Path:
+    """Writes a model of random weights, for the vocabulary of its tokenizer, to `directory`."""
+    import transformers
+
+    if model.tokenizer_name is None:
+        raise ConfigError("--tokenizer_name: not given; a model from scratch needs a tokenizer, which is not made here")
+    tokenizer_source = _found(model, "tokenizer_name", model.tokenizer_name)
+    directory.mkdir()
+    with named_as_flags({"model": "tokenizer_name"}):
+        for name in require_tokenizer(tokenizer_source):
+            shutil.copyfile(tokenizer_source / name, directory / name)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
+    config = _config(model)
+    config.vocab_size = len(tokenizer)
+    config.pad_token_id = tokenizer.pad_token_id
+    transformers.set_seed(seed)
+    network = transformers.AutoModelForMaskedLM.from_config(config)
+    logger.info("a new %s of %.1f million parameters, with random weights", config.model_type, _millions(network))
+    network.save_pretrained(directory)
+    return directory
+
+
+def _millions(network: object) -> float:
+    return network.num_parameters() / 1e6  # type: ignore[attr-defined]
+
+
+def _config(model: PretrainingModelArguments) -> PretrainedConfig:
+    import transformers
+    from transformers import CONFIG_MAPPING, MODEL_FOR_MASKED_LM_MAPPING
+
+    if model.config_name is not None:
+        if model.config_overrides:
+            raise ConfigError(
+                "--config_overrides: does not go with --config_name; write the values into its config.json"
+            )
+        directory = _found(model, "config_name", model.config_name, config_only=True)
+        return transformers.AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
+    accepted = sorted({config.model_type for config in MODEL_FOR_MASKED_LM_MAPPING})
+    if model.model_type not in accepted:
+        raise ConfigError(
+            f"--model_type: no masked language model is of the type '{model.model_type}'"
+            f"{did_you_mean(str(model.model_type), accepted)}; accepted are {', '.join(accepted)}"
+        )
+    config = CONFIG_MAPPING[model.model_type]()
+    if model.config_overrides:
+        try:
+            config.update_from_string(model.config_overrides)
+        except ValueError as error:
+            raise ConfigError(
+                f"--config_overrides: expected name=value,name=value, got '{model.config_overrides}' ({error})"
+            ) from None
+    return config

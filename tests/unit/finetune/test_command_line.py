@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import os
+
+import pytest
+import torch
+import transformers
+
+from sparse_core.errors import ConfigError, DataError, DependencyError
+from sparse_core.finetune import checks
+from sparse_core.finetune.arguments import COMMANDS
+from sparse_core.finetune.command_line import named_as_flags, parse, with_file
+from sparse_core.finetune.flags import ENVIRONMENT, IGNORED, RENAMED
+from sparse_core.tasks import get_task
+
+OUT = ["--output_dir", "out"]
+OF_TRANSFORMERS_4_40 = """
+output_dir overwrite_output_dir do_train do_eval do_predict evaluation_strategy prediction_loss_only
+per_device_train_batch_size per_device_eval_batch_size per_gpu_train_batch_size per_gpu_eval_batch_size
+gradient_accumulation_steps eval_accumulation_steps eval_delay learning_rate weight_decay adam_beta1 adam_beta2
+adam_epsilon max_grad_norm num_train_epochs max_steps lr_scheduler_type lr_scheduler_kwargs warmup_ratio warmup_steps
+log_level log_level_replica log_on_each_node logging_dir logging_strategy logging_first_step logging_steps
+logging_nan_inf_filter save_strategy save_steps save_total_limit save_safetensors save_on_each_node save_only_model
+no_cuda use_cpu use_mps_device seed data_seed jit_mode_eval use_ipex bf16 fp16 fp16_opt_level half_precision_backend
+bf16_full_eval fp16_full_eval tf32 local_rank ddp_backend tpu_num_cores tpu_metrics_debug debug dataloader_drop_last
+eval_steps dataloader_num_workers dataloader_prefetch_factor past_index run_name disable_tqdm remove_unused_columns
+label_names load_best_model_at_end metric_for_best_model greater_is_better ignore_data_skip fsdp fsdp_min_num_params
+fsdp_config fsdp_transformer_layer_cls_to_wrap accelerator_config deepspeed label_smoothing_factor optim optim_args
+adafactor group_by_length length_column_name report_to ddp_find_unused_parameters ddp_bucket_cap_mb
+ddp_broadcast_buffers dataloader_pin_memory dataloader_persistent_workers skip_memory_metrics
+use_legacy_prediction_loop push_to_hub resume_from_checkpoint hub_model_id hub_strategy hub_token hub_private_repo
+hub_always_push gradient_checkpointing gradient_checkpointing_kwargs include_inputs_for_metrics eval_do_concat_batches
+fp16_backend push_to_hub_model_id push_to_hub_organization push_to_hub_token mp_parameters auto_find_batch_size
+full_determinism torchdynamo ray_scope ddp_timeout torch_compile torch_compile_backend torch_compile_mode
+dispatch_batches split_batches include_tokens_per_second include_num_input_tokens_seen neftune_noise_alpha
+optim_target_modules
+""".split()
+
+
+def test_every_flag_of_transformers_4_40_is_known():
+    today = {field.name for field in dataclasses.fields(transformers.TrainingArguments)} | {"overwrite_output_dir"}
+    old = {*RENAMED, *IGNORED, *ENVIRONMENT}
+    assert set(OF_TRANSFORMERS_4_40) - today - old == set()
+    assert old & today == set()
+    assert {renamed.to for renamed in RENAMED.values()} <= today
+
+
+@pytest.mark.parametrize("task", COMMANDS)
+def test_every_hugging_face_flag_is_one_of_every_command(task, capsys):
+    with pytest.raises(SystemExit) as exit_info:
+        parse(task, ["--help"])
+    assert exit_info.value.code == 0
+    text = capsys.readouterr().out
+    for field in dataclasses.fields(transformers.TrainingArguments):
+        assert f"--{field.name} " in text or f"--{field.name}\n" in text
+    assert [line for line in text.splitlines() if line in ("model:", "data:", "recipe:", "training:")] == [
+        "recipe:", "data:", "model:", "training:",
+    ]  # fmt: skip
+    assert "--evaluation_strategy" not in text
+
+
+def test_options_of_a_task_are_fields_with_the_tasks_defaults():
+    for command in COMMANDS.values():
+        defaults = get_task(command.task).options
+        for name in command.options:
+            assert getattr(command.data(), name) == getattr(defaults, name), name
+
+
+@pytest.mark.parametrize("spelling", ["--max-train-samples", "--max_train_samples"])
+def test_both_spellings_and_both_ways_to_give_a_value(spelling):
+    assert parse("text_classification", [*OUT, spelling, "3"]).data.max_train_samples == 3
+    assert parse("text_classification", [*OUT, f"{spelling}=4"]).data.max_train_samples == 4
+
+
+def test_defaults_are_those_of_the_scripts():
+    text = parse("text_classification", OUT)
+    assert (text.data.max_seq_length, text.training.per_device_train_batch_size) == (384, 8)
+    assert (text.training.learning_rate, text.training.num_train_epochs) == (5e-5, 3.0)
+    assert text.data.pad_to_max_length is False and text.given == {"output_dir"}
+    assert parse("token_classification", OUT).data.max_seq_length is None
+    squad = parse("question_answering", OUT).data
+    assert (squad.max_seq_length, squad.doc_stride, squad.n_best_size, squad.max_answer_length) == (384, 128, 20, 30)
+    mlm = parse("masked_language_modeling", OUT)
+    assert (mlm.data.mlm_probability, mlm.data.validation_split_percentage) == (0.15, 5)
+    assert mlm.model.config_overrides is None
+
+
+def test_a_switch_may_have_a_value():
+    words = [*OUT, "--do_train", "--do_eval", "false", "--use_teacher_tokenizer", "true"]
+    arguments = parse("text_classification", words)
+    assert arguments.training.do_train and not arguments.training.do_eval and arguments.model.use_teacher_tokenizer
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "value", "notice"),
+    [
+        (
+            ["--evaluation_strategy", "epoch"],
+            "eval_strategy",
+            "epoch",
+            "--evaluation_strategy is --eval_strategy today",
+        ),
+        (["--evaluation-strategy=steps", "--eval_steps=3"], "eval_strategy", "steps", "--evaluation-strategy is"),
+        (
+            ["--per_gpu_train_batch_size", "5"],
+            "per_device_train_batch_size",
+            5,
+            "--per_gpu_train_batch_size is --per_device",
+        ),
+        (["--no_cuda"], "use_cpu", True, "--no_cuda is --use_cpu today"),
+        (["--warmup_ratio", "0.1"], "warmup_steps", 0.1, "--warmup_ratio is --warmup_steps today"),
+        (["--group_by_length", "false"], "train_sampling_strategy", "random", "--train_sampling_strategy random"),
+        (["--adafactor"], "optim", "adafactor", "--optim adafactor"),
+        (["--push_to_hub_token", "t"], "hub_token", "t", "--hub_token"),
+    ],
+)
+def test_renamed_flags_work_and_say_so(words, name, value, notice, caplog):
+    caplog.set_level(logging.INFO, "sparse_core")
+    arguments = parse("text_classification", [*OUT, *words])
+    assert getattr(arguments.training, name) == value
+    assert name in arguments.given
+    assert [notice in record.getMessage() for record in caplog.records] == [True]
+
+
+def test_a_token_is_not_logged(caplog):
+    caplog.set_level(logging.INFO, "sparse_core")
+    parse("text_classification", [*OUT, "--push_to_hub_token", "hf_secret"])
+    assert "hf_secret" not in caplog.text
+
+
+def test_batches_for_several_devices_are_the_accelerators(caplog):
+    training = parse("text_classification", [*OUT, "--split_batches", "true"]).training
+    assert training.accelerator_config.split_batches is True
+
+
+@pytest.mark.parametrize("name", IGNORED)
+def test_flags_without_an_effect_are_passed_over(name, caplog):
+    parse("text_classification", [f"--{name}", "auto", *OUT])
+    assert f"--{name} has no effect: {IGNORED[name]}" in caplog.text
+
+
+def test_the_folder_of_tensorboard_is_handed_on(monkeypatch):
+    monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", "before")
+    parse("text_classification", [*OUT, "--logging_dir", "logs"])
+    assert os.environ["TENSORBOARD_LOGGING_DIR"] == "logs"
+
+
+@pytest.mark.skipif(torch.accelerator.is_available(), reason="float16 works on an accelerator")
+def test_float16_without_a_gpu_is_float32(caplog):
+    arguments = parse("text_classification", [*OUT, "--fp16"])
+    assert not arguments.training.fp16 and arguments.training.use_cpu
+    assert "--fp16 has no effect: float16 needs a GPU" in caplog.text
+    assert parse("text_classification", [*OUT, "--bf16"]).training.bf16
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["--evaluation_stratgy", "epoch"],
+            "unknown flag '--evaluation_stratgy'; did you mean '--evaluation_strategy'?",
+        ),
+        (["--max-seq-lenght=3"], "unknown flag '--max-seq-lenght'; did you mean '--max-seq-length'?"),
+        (["--max_seq", "3"], "unknown flag '--max_seq'"),
+        (["stray"], "unknown argument 'stray'"),
+        (["--learning-rate", "fast"], "^--learning-rate: invalid float value: 'fast'"),
+        (["--learning_rate=fast"], "^--learning_rate: invalid float value: 'fast'"),
+        (["--learning_rate", "nan"], "^--learning_rate: expected a finite number, got nan"),
+        (["--learning_rate", "-1"], "^--learning_rate: expected 0 or more, got -1"),
+        (["--evaluation-strategy", "epochs"], r"^--evaluation-strategy: invalid choice: 'epochs' \(choose from no, "),
+        (["--eval_strategy", "epochs"], "^--eval_strategy: invalid choice: 'epochs'"),
+        (["--per_gpu_train_batch_size", "x"], "^--per_gpu_train_batch_size: invalid value: 'x'"),
+        (["--max_train_samples", "0"], "^--max_train_samples: expected 1 or more, got 0"),
+        (["--per_device_eval_batch_size", "-8"], "^--per_device_eval_batch_size: expected 1 or more, got -8"),
+        (["--num_train_epochs", "0"], "^--num_train_epochs: expected more than 0, got 0"),
+        (["--validation_ratio", "1"], "^--validation_ratio: expected a value between 0 and 1, got 1"),
+        (["--do_train", "maybe"], "^--do_train: expected true or false, got 'maybe'"),
+        (["--trust_remote_code"], "^--trust_remote_code: code from a model's repository is never run"),
+        (["--report_to", "wandbb"], "^--report_to: unknown tool 'wandbb'; .*did you mean 'wandb'"),
+        (["--load_best_model_at_end", "--eval_strategy", "epoch"], "load_best_model_at_end requires"),
+        (["--lr_scheduler_kwargs", "{"], "^--lr_scheduler_kwargs: expected a JSON object, got '{'"),
+        (["--accelerator_config", "none.json"], "^--accelerator_config: expected a JSON object, or a file with one"),
+        (["--deepspeed", "d.json"], "^--deepspeed: is for training in several processes"),
+        (["--fsdp", "full_shard"], "^--fsdp: is for training in several processes"),
+        (["--optim_args", "betas"], "^--optim_args: expected name=value,name=value, got 'betas'"),
+        (["--torch_compile_backend", "inducto"], "^--torch_compile_backend: expected one of .*did you mean 'inductor'"),
+        (["--torch_compile_mode", "fast"], "^--torch_compile_mode: expected one of default, .*, got 'fast'"),
+        (["--dataloader_persistent_workers"], "^--dataloader_persistent_workers: needs --dataloader_num_workers"),
+    ],
+)
+def test_mistakes_are_one_sentence_with_the_flag_as_written(words, message):
+    with pytest.raises(ConfigError, match=message) as raised:
+        parse("text_classification", [*OUT, *words])
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "module", "message"),
+    [
+        (["--report_to", "wandb"], "get_available_reporting_integrations", "^--report_to: wandb is not installed"),
+        (["--use_liger_kernel"], "is_liger_kernel_available", "^--use_liger_kernel: liger-kernel is not installed"),
+    ],
+)
+def test_packages_that_are_not_installed(words, module, message, monkeypatch):
+    monkeypatch.setattr(checks, module, list)
+    with pytest.raises(DependencyError, match=message):
+        parse("text_classification", [*OUT, *words])
+
+
+def test_a_remote_code_switch_that_is_off_is_fine():
+    parse("text_classification", [*OUT, "--trust_remote_code", "false"])
+
+
+def test_without_output_dir():
+    with pytest.raises(ConfigError, match="^--output_dir: not given"):
+        parse("text_classification", ["--do_train"])
+
+
+def test_a_flag_of_another_task_is_unknown():
+    with pytest.raises(ConfigError, match="question_answering: unknown flag '--label_all_tokens'"):
+        parse("question_answering", [*OUT, "--label_all_tokens"])
+
+
+CONFIG = {
+    "output_dir": "o", "do_train": True, "do_eval": False, "learning_rate": 1e-4, "recipe_args": {"num_epochs": 2},
+    "label_names": ["labels", "more"], "train_file": None, "evaluation_strategy": "epoch",
+    "recipe": "--- not a flag\n- x",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", ["json", "yaml"])
+def test_one_file_may_hold_all_flags(suffix, tmp_path):
+    path = tmp_path / f"run.{suffix}"
+    path.write_text(json.dumps(CONFIG))  # which is YAML too
+    arguments = parse("text_classification", [str(path)])
+    assert arguments.training.do_train and arguments.training.learning_rate == 1e-4
+    assert arguments.training.eval_strategy == "epoch" and arguments.training.do_eval
+    assert arguments.training.label_names == ["labels", "more"]
+    assert json.loads(arguments.recipe.recipe_args) == {"num_epochs": 2}
+    assert arguments.recipe.recipe == CONFIG["recipe"] and arguments.data.train_file is None
+    assert parse("text_classification", [str(path), "--learning_rate", "2e-4"]).training.learning_rate == 2e-4
+
+
+def test_numbers_that_yaml_reads_as_text(tmp_path):
+    (tmp_path / "run.yaml").write_text("output_dir: o\nlearning_rate: 3e-5\n")
+    assert parse("text_classification", [str(tmp_path / "run.yaml")]).training.learning_rate == 3e-5
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("none.json", None, "none.json: the file cannot be read: No such file"),
+        ("a.json", "{", "a.json: not a JSON file: "),
+        ("a.yaml", "a: [", "a.yaml: not a YAML file: "),
+        ("b.yaml", "!!python/object:os.system {}", "b.yaml: not a YAML file: "),
+        ("c.json", "[1]", "c.json: expected flags and their values"),
+        ("d.json", '{"output_dir": "o", "task_nam": "sst2"}', "unknown flag '--task_nam'; did you mean '--task_name'"),
+        ("e.json", '{"output_dir": "o", "max_steps": "many"}', "^--max_steps: invalid int value: 'many'"),
+    ],
+)
+def test_mistakes_in_a_file(name, text, message, tmp_path):
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        parse("text_classification", [str(tmp_path / name)])
+
+
+def test_a_file_that_is_a_value_is_no_file_of_flags(tmp_path):
+    assert with_file(["--train_file", "a.json"]) == ["--train_file", "a.json"]
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (DataError("text_column: 'x' is not there"), "--input_column_names: 'x' is not there"),
+        (ConfigError("task_args: doc_stride: too large"), "--doc_stride: too large"),
+        (ConfigError("task_args: no option 'x'"), "--task_args: no option 'x'"),
+        (DataError("something: else"), "something: else"),
+        (DataError("no setting here"), "no setting here"),
+    ],
+)
+def test_errors_name_the_flag(error, expected):
+    settings = {"text_column": "input_column_names", "doc_stride": "doc_stride", "task_args": "task_args"}
+    with pytest.raises(type(error)) as raised, named_as_flags(settings):
+        raise error
+    assert str(raised.value) == expected

@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from sparse_core.errors import ConfigError, DataError, ExportError, ModelError, OutputError
+from sparse_core.finetune import generated
+from sparse_core.finetune.export import export, parse_export
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """Directories of a float and of a quantized model, made by `session_run`."""
+    return tmp_path_factory.mktemp("trained")
+
+
+@pytest.fixture
+def quantized(trained, run, quantized_recipe, tmp_path):
+    """A quantized classifier, alone in its folder."""
+    if not (trained / "quantized").exists():
+        run(recipe=quantized_recipe, output_dir=trained / "quantized")
+    shutil.copytree(trained / "quantized", tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def classifier(trained, run, tmp_path):
+    """A float classifier, alone in its folder."""
+    if not (trained / "float").exists():
+        run(output_dir=trained / "float")
+    shutil.copytree(trained / "float", tmp_path / "model")
+    return tmp_path / "model"
+
+
+def export_words(*words):
+    return export(parse_export([str(word) for word in words]))
+
+
+def test_a_quantized_model_lands_beside_its_folder(quantized, caplog):
+    caplog.set_level(logging.INFO, "sparse_core")
+    before = {path.name: path.stat().st_mtime_ns for path in quantized.iterdir()}
+    target = export_words("--task", "text-classification", "--model_path", f"{quantized}/", "--finetuning_task", "sst2")
+    assert target == quantized.parent / "deployment"
+    names = {path.name for path in target.iterdir()}
+    assert {"model.onnx", "config.json", "labels.json", "recipe.yaml", "manifest.json", "tokenizer.json"} <= names
+    assert json.loads((target / "labels.json").read_text()) == ["neg", "pos"]
+    assert json.loads((target / "config.json").read_text())["finetuning_task"] == "sst2"
+    manifest = json.loads((target / "manifest.json").read_text())
+    assert (manifest["step"], manifest["opset"], manifest["weight_type"]) == ("export_onnx", 14, "int8")
+    assert manifest["source"] == str(quantized)
+    stored = {tensor.data_type for tensor in onnx.load(target / "model.onnx").graph.initializer}
+    assert onnx.TensorProto.INT8 in stored
+    assert "against torch: optimized " in caplog.text
+    assert {path.name: path.stat().st_mtime_ns for path in quantized.iterdir()} == before
+
+
+def test_any_length_and_batch_is_taken(classifier, caplog):
+    caplog.set_level(logging.INFO, "sparse_core")
+    words = ["--task", "glue", "--model_path", classifier, "--sequence_length", 16, "--onnx_file_name", "m.onnx"]
+    target = export_words(*words, "--opset", "15")
+    assert "--sequence_length: the exported model takes rows of any length; 16 is the longest" in caplog.text
+    session = onnxruntime.InferenceSession(target / "m.onnx")
+    for shape in ((1, 3), (2, 30)):
+        feed = {entry.name: np.ones(shape, dtype=np.int64) for entry in session.get_inputs()}
+        assert session.run(["logits"], feed)[0].shape == (shape[0], 2)
+    assert {entry.version for entry in onnx.load(target / "m.onnx").opset_import} == {15}
+
+
+def test_an_earlier_deployment_is_replaced(classifier, caplog):
+    caplog.set_level(logging.INFO, "sparse_core")
+    words = ["--task", "text_classification", "--model_path", classifier]
+    target = export_words(*words, "--onnx_file_name", "old.onnx")
+    export_words(*words)
+    assert f"{target}: an earlier deployment is replaced" in caplog.text
+    assert {path.name for path in target.iterdir()} & {"old.onnx", "model.onnx"} == {"model.onnx"}
+    assert sorted(path.name for path in target.parent.iterdir()) == ["deployment", "model"]
+
+
+def test_what_no_export_has_made_is_left_alone(classifier):
+    words = ["--task", "text_classification", "--model_path", classifier]
+    target = classifier.parent / "deployment"
+    target.mkdir()
+    with pytest.raises(
+        OutputError, match="^--model_path: .*deployment, where the deployment goes, is a folder that no"
+    ):
+        export_words(*words)
+    target.rmdir()
+    export_words(*words)
+    (target / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match="holds notes.txt, which no export has made"):
+        export_words(*words)
+    assert (target / "notes.txt").read_text() == "mine" and (target / "model.onnx").exists()
+    shutil.rmtree(target)
+    target.write_text("a file")
+    with pytest.raises(OutputError, match="holds deployment, which no export"):
+        export_words(*words)
+
+
+def test_a_graph_that_computes_something_else_is_not_published(classifier, monkeypatch):
+    words = ["--task", "text_classification", "--model_path", classifier]
+    target = export_words(*words)
+    before = (target / "manifest.json").read_text()
+    forward = generated.session_forward
+
+    def wrong(session):
+        return lambda inputs: {name: value + 1 for name, value in forward(session)(inputs).items()}
+
+    monkeypatch.setattr(generated, "session_forward", wrong)
+    with pytest.raises(ExportError, match="on generated tokens the outputs of the optimized .* differ from torch's by"):
+        export_words(*words)
+    assert (target / "manifest.json").read_text() == before
+    assert sorted(path.name for path in target.parent.iterdir()) == ["deployment", "model"]
+
+
+def test_rows_of_data_args_are_compared_and_sampled(classifier, files, caplog):
+    caplog.set_level(logging.INFO, "sparse_core")
+    data = {
+        "train_file": str(files / "train.csv"),
+        "validation_file": str(files / "validation.csv"),
+        "max_eval_samples": 6,
+    }
+    words = ["--task", "text_classification", "--model_path", classifier, "--num_export_samples", 3]
+    target = export_words(*words, "--data_args", json.dumps(data))
+    assert "against torch: agreement optimized 1" in caplog.text
+    assert len(list((target / "sample-inputs").iterdir())) == 3
+    sample = np.load(target / "sample-inputs" / "inp-0000.npz")
+    session = onnxruntime.InferenceSession(target / "model.onnx")
+    logits = session.run(["logits"], {name: sample[name][None] for name in sample})[0]
+    assert logits[0] == pytest.approx(np.load(target / "sample-outputs" / "out-0000.npz")["logits"], abs=1e-4)
+    manifest = json.loads((target / "manifest.json").read_text())
+    assert "sample-inputs/inp-0000.npz" in manifest["files"]
+
+
+@pytest.mark.parametrize(
+    ("task", "word", "file"),
+    [
+        ("token_classification", "ner", "words.jsonl"),
+        ("question_answering", "qa", "qa.json"),
+        ("masked_language_modeling", "mlm", "texts.txt"),
+    ],
+)
+def test_other_tasks_by_sparsemls_words(task, word, file, run, files, tmp_path):
+    flags = {"doc_stride": 4} if task == "question_answering" else {}
+    run(task, train_file=files / file, validation_file=files / file, output_dir=tmp_path / "m", do_eval=None, **flags)
+    target = export_words("--task", word, "--model_path", tmp_path / "m")
+    assert (target / "model.onnx").is_file()
+    assert (target / "labels.json").exists() == (word == "ner")
+
+
+def test_no_convert_qat_is_explained(quantized, caplog):
+    export_words("--task", "text_classification", "--model_path", quantized, "--no_convert_qat")
+    assert "--no_convert_qat has no effect" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--model_path", "m"], "^--task: not given; expected one of mlm, qa, "),
+        (["--task", "qa"], "^--model_path: not given"),
+        (
+            ["--task", "text-clasification", "--model_path", "m"],
+            "^--task: unknown task 'text-clasification'.*did you mean",
+        ),
+        (["--task", "text-generation", "--model_path", "m"], "^--task: text-generation is not exported"),
+        (["--task", "qa", "--model_path", "m", "--opset", "20"], "^--opset: expected 13 to 17, got 20"),
+        (["--task", "qa", "--model_path", "m", "--weight_type", "int4"], "^--weight_type: expected auto, int8, uint8"),
+        (
+            ["--task", "qa", "--model_path", "m", "--sequence-length", "4"],
+            "^--sequence_length: expected 8 or more, got 4",
+        ),
+        (
+            ["--task", "qa", "--model_path", "m", "--onnx_file_name", "../m.onnx"],
+            "^--onnx_file_name: expected a file name",
+        ),
+        (["--task", "qa", "--model_path", "m", "--onnx_file_name", "m.bin"], "^--onnx_file_name: .*got 'm.bin'"),
+        (["--task", "qa", "--model_path", "m", "--num_export_samples", "2"], "^--num_export_samples: needs rows"),
+        (
+            ["--task", "qa", "--model_path", "m", "--num_export_samples", "-2"],
+            "^--num_export_samples: expected 0 or more",
+        ),
+        (["--task", "qa", "--model_path", "m", "--one_shot", "r.yaml"], "^--one_shot: a recipe is not applied without"),
+        (["--task", "qa", "--model_path", "m", "--trust_remote_code"], "^--trust_remote_code: code from a model's"),
+        (["--task", "qa", "--model_pth", "m"], "unknown flag '--model_pth'; did you mean '--model_path'"),
+    ],
+)
+def test_mistakes(words, message):
+    with pytest.raises(ConfigError, match=message):
+        parse_export(words)
+
+
+def test_mistakes_that_the_model_or_the_data_shows(classifier, model, tmp_path, files):
+    with pytest.raises(ModelError, match="^--model_path: .*none does not exist"):
+        export_words("--task", "qa", "--model_path", tmp_path / "none")
+    with pytest.raises(ModelError, match="^--model_path: .* has no trained head"):
+        export_words("--task", "qa", "--model_path", classifier)
+    with pytest.raises(
+        ConfigError, match="^--sequence_length: expected at most 32, the tokens that the model can read"
+    ):
+        export_words("--task", "glue", "--model_path", classifier, "--sequence_length", 64)
+    with pytest.raises(ConfigError, match=r"^--data_args: expected a JSON object, got '\['"):
+        export_words("--task", "glue", "--model_path", classifier, "--data_args", "[")
+    with pytest.raises(ConfigError, match="unknown flag '--train_fil'; did you mean '--train_file'"):
+        export_words("--task", "glue", "--model_path", classifier, "--data_args", '{"train_fil": "x"}')
+    missing = json.dumps({"train_file": str(tmp_path / "x.csv"), "validation_file": str(files / "train.csv")})
+    with pytest.raises(DataError, match="^--train_file: .*x.csv: there is no such file"):
+        export_words("--task", "glue", "--model_path", classifier, "--data_args", missing)
+    assert not (tmp_path / "deployment").exists()

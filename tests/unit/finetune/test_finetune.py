@@ -1,0 +1,327 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file
+
+from sparse_core.artifacts import exclusive
+from sparse_core.errors import ConfigError, DataError, ModelError, OutputError, RecipeError
+from sparse_core.training.trainer import Trainer
+
+
+def weights(directory):
+    return load_file(directory / "model.safetensors")
+
+
+def same(first, second):
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_what_a_command_leaves_behind(run, tmp_path, capsys):
+    metrics = run()
+    out = tmp_path / "out"
+    assert {"config.json", "model.safetensors", "tokenizer.json", "recipe.yaml", "run.json", "trainer_state.json"} <= {
+        path.name for path in out.iterdir()
+    }
+    assert not list(out.glob(".*partial*"))
+    results = json.loads((out / "all_results.json").read_text())
+    assert results == pytest.approx(metrics)
+    assert results.items() >= json.loads((out / "train_results.json").read_text()).items()
+    evaluated = json.loads((out / "eval_results.json").read_text())
+    assert evaluated["eval_samples"] == 8 and evaluated["epoch"] == 2.0 and 0 <= evaluated["eval_accuracy"] <= 1
+    assert metrics["train_samples"] == 16
+    text = capsys.readouterr().out
+    assert "***** train metrics *****" in text and "  eval_accuracy " in text
+    transformers.AutoModelForSequenceClassification.from_pretrained(out, local_files_only=True)
+
+
+def test_the_last_evaluation_of_the_training_is_not_made_twice(run, monkeypatch):
+    evaluations = []
+    evaluate = Trainer.evaluate
+
+    def counted(self, *args, **kwargs):
+        evaluations.append(self.state.global_step)
+        return evaluate(self, *args, **kwargs)
+
+    monkeypatch.setattr(Trainer, "evaluate", counted)
+    run(eval_strategy="epoch")
+    assert evaluations == [2, 4]
+
+
+def test_evaluation_alone_gives_the_scores_of_the_training(run, tmp_path):
+    trained = run()
+    alone = run(do_train=None, recipe=None, model_name_or_path=tmp_path / "out", output_dir=tmp_path / "eval")
+    assert alone["eval_loss"] == pytest.approx(trained["eval_loss"], abs=1e-5)
+    assert alone["eval_accuracy"] == trained["eval_accuracy"]
+    assert not (tmp_path / "eval" / "model.safetensors").exists()
+
+
+def test_evaluation_of_a_model_without_a_trained_head(run, model):
+    with pytest.raises(ModelError, match=f"^--model_name_or_path: {model} has no trained head"):
+        run(do_train=None, recipe=None)
+
+
+def test_a_quantized_model_is_trained_evaluated_and_padded(run, quantized_recipe, tmp_path):
+    trained = run(recipe=quantized_recipe, pad_to_max_length=True)
+    assert "quantization_config" in json.loads((tmp_path / "out" / "config.json").read_text())
+    alone = run(do_train=None, recipe=None, model_name_or_path=tmp_path / "out", output_dir=tmp_path / "eval")
+    assert alone["eval_loss"] == pytest.approx(trained["eval_loss"], abs=1e-4)
+
+
+def test_padding_every_batch_changes_no_score(run, tmp_path):
+    short = run()
+    padded = run(pad_to_max_length=True, output_dir=tmp_path / "padded")
+    assert padded["eval_loss"] == pytest.approx(short["eval_loss"], abs=1e-4)
+
+
+class Killed(Exception):
+    pass
+
+
+def kill_at(monkeypatch, step):
+    """Lets the next training end in the middle of a step."""
+    training_step = Trainer.training_step
+
+    def dying(self, *args, **kwargs):
+        if self.state.global_step == step:
+            raise Killed
+        return training_step(self, *args, **kwargs)
+
+    monkeypatch.setattr(Trainer, "training_step", dying)
+
+
+@pytest.mark.parametrize("recipe", ["plain", "none"])
+def test_a_killed_run_goes_on_from_its_last_checkpoint(run, tmp_path, monkeypatch, caplog, recipe):
+    caplog.set_level("INFO", "sparse_core")
+    flags = {"recipe": None, "num_train_epochs": 2} if recipe == "none" else {}
+    run(**flags, output_dir=tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        kill_at(patch, 3)
+        with pytest.raises(Killed):
+            run(**flags)
+    out = tmp_path / "out"
+    assert [path.name for path in out.glob("checkpoint-*")] == ["checkpoint-2"]
+    assert not (out / "config.json").exists()
+    caplog.clear()
+    run(**flags)
+    assert f"going on from {out / 'checkpoint-2'}" in caplog.text
+    assert same(weights(out), weights(tmp_path / "whole"))
+
+
+def test_a_finished_run_is_not_trained_again(run, tmp_path, monkeypatch):
+    first = run()
+    before = weights(tmp_path / "out")
+    with monkeypatch.context() as patch:
+        kill_at(patch, 0)
+        second = run()
+    assert second["eval_loss"] == pytest.approx(first["eval_loss"], abs=1e-5)
+    assert same(weights(tmp_path / "out"), before)
+
+
+def test_overwrite_output_dir_starts_anew(run, tmp_path, caplog):
+    run(seed=1)
+    caplog.set_level("INFO", "sparse_core")
+    run(seed=2, overwrite_output_dir=True)
+    assert "going on from" not in caplog.text
+    run(seed=2, output_dir=tmp_path / "other")
+    assert same(weights(tmp_path / "out"), weights(tmp_path / "other"))
+
+
+def test_a_mistake_is_corrected_in_the_same_output_dir(run, distilling_recipe):
+    with pytest.raises(ModelError, match="^--distill_teacher: not set"):
+        run(recipe=distilling_recipe)
+    run(recipe=distilling_recipe, distill_teacher="disable")
+
+
+def test_a_run_with_other_settings_is_refused(run, tmp_path):
+    run()
+    with pytest.raises(OutputError, match="^--output_dir: .*out holds a run with max_train_samples None, not 4; "):
+        run(max_train_samples=4)
+
+
+def test_what_no_command_has_written_is_left_alone(run, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("mine")
+    with pytest.raises(OutputError, match="^--output_dir: .* is not empty, and no training command has written it"):
+        run()
+    assert [path.name for path in (tmp_path / "out").iterdir() if path.name != ".lock"] == ["thesis.txt"]
+
+
+def test_an_output_dir_in_use_is_refused(run, tmp_path):
+    with (
+        exclusive(tmp_path / "out", "test"),
+        pytest.raises(OutputError, match="^--output_dir: .* is in use by process"),
+    ):
+        run()
+
+
+@pytest.mark.parametrize(
+    ("flags", "error", "message"),
+    [
+        ({"do_train": None, "do_eval": None}, ConfigError, "^--do_train, --do_eval, --do_predict: none is given"),
+        ({"one_shot": True}, ConfigError, "^--one_shot: a recipe is not applied without training yet"),
+        ({"recipe": None, "recipe_args": "{}"}, ConfigError, "^--recipe_args: given without --recipe"),
+        ({"recipe": "dense/bas"}, RecipeError, "^--recipe: .*did you mean 'dense/base'"),
+        ({"recipe_args": '{"epochs": 1}'}, RecipeError, "^--recipe_args: "),
+        ({"model_name_or_path": "./none"}, ModelError, "^--model_name_or_path: the directory ./none does not exist"),
+        ({"model_revision": "v2"}, ModelError, "^--model_revision: 'v2' is given, but the model .* is a directory"),
+        ({"model_name_or_path": None}, ConfigError, "^--model_name_or_path: not given"),
+        ({"train_file": "./none.csv"}, DataError, "^--train_file: none.csv: there is no such file"),
+        ({"train_file": None, "validation_file": None}, ConfigError, "^--dataset_name: no data is given"),
+        ({"validation_file": None}, DataError, "^--validation_file: no file is given"),
+        ({"input_column_names": "texts"}, DataError, "^--input_column_names: .*'texts'.*did you mean 'text'"),
+        ({"label_column_name": "labels"}, DataError, "^--label_column_name: .*'labels'"),
+        ({"max_seq_length": 2}, ConfigError, "^--max_seq_length: expected at least 3, got 2"),
+        ({"task_name": "sst3"}, DataError, "^--task_name: unknown task 'sst3'"),
+        ({"task_args": "["}, ConfigError, r"^--task_args: expected a JSON object, got '\['"),
+        ({"task_args": "[]"}, ConfigError, r"^--task_args: expected a JSON object, got '\[\]'"),
+        ({"task_args": '{"treshold": 0.5}'}, ConfigError, "^--task_args: .*did you mean 'threshold'"),
+        ({"do_predict": True}, DataError, "^--do_predict: the data has no test rows with labels"),
+        ({"resume_from_checkpoint": "none"}, ConfigError, "^--resume_from_checkpoint: none is not a directory"),
+        ({"resume_from_checkpoint": "true"}, ConfigError, "^--resume_from_checkpoint: .* has no whole checkpoint"),
+        ({"optim": "adamw_bnb_8bit"}, ConfigError, "^--optim adamw_bnb_8bit: .*install `bitsandbytes`"),
+        (
+            {"recipe": None, "lr_scheduler_type": "warmup_stable_decay"},
+            ConfigError,
+            "^--lr_scheduler_type warmup_stable_decay: .*num_decay_steps",
+        ),
+        ({"push_to_hub": True, "hub_token": "x"}, ConfigError, "^--push_to_hub: "),
+        ({"metric_for_best_model": "acuracy", "eval_strategy": "epoch"}, ConfigError, "^--metric_for_best_model: "),
+    ],
+)
+def test_mistakes_name_the_flag(flags, error, message, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error, match=message) as raised:
+        run(**flags)
+    assert "\n" not in str(raised.value)
+    assert not list((tmp_path / "out").glob(".*partial*"))
+
+
+def test_a_wrong_option_of_a_task_names_its_flag(run, files):
+    flags = {"train_file": files / "qa.json", "validation_file": files / "qa.json"}
+    with pytest.raises(ConfigError, match="^--n_best_size: input should be greater than or equal to 1, got 0"):
+        run("question_answering", n_best_size=0, **flags)
+    with pytest.raises(ConfigError, match="^--doc_stride: expected at most 11, which windows can share when max_seq"):
+        run("question_answering", doc_stride=128, **flags)
+
+
+def test_several_processes_are_refused(run, monkeypatch):
+    monkeypatch.setattr(transformers.TrainingArguments, "world_size", property(lambda self: 2))
+    with pytest.raises(ConfigError, match="^WORLD_SIZE: 2 processes were started"):
+        run()
+
+
+def test_settings_that_the_recipe_overrules_are_named(run, caplog):
+    run(num_train_epochs=7, learning_rate=1, preprocessing_num_workers=3, use_fast_tokenizer=False)
+    assert "--num_train_epochs has no effect: the recipe says the number of epochs" in caplog.text
+    assert "--learning_rate has no effect: the recipe says the learning rate" in caplog.text
+    assert "--use_fast_tokenizer false has no effect" in caplog.text
+
+
+def test_a_length_beyond_the_models_is_the_models(run, caplog):
+    run(max_seq_length=384)
+    assert "max_seq_length: 384 tokens are more than the model can read; taken as 32" in caplog.text
+
+
+def test_a_training_that_diverges_is_named_and_its_scores_are_json(run, tmp_path, caplog):
+    run(recipe=None, num_train_epochs=1, learning_rate=1e30, max_grad_norm=0)
+    assert "eval_loss is nan: the training has diverged" in caplog.text
+    assert json.loads((tmp_path / "out" / "eval_results.json").read_text())["eval_loss"] is None
+
+
+def test_a_recipe_that_distils_needs_a_teacher(run, distilling_recipe, tmp_path, caplog):
+    with pytest.raises(ModelError, match="^--distill_teacher: not set, but the recipe has a DistillationModifier"):
+        run(recipe=distilling_recipe)
+    run(recipe=distilling_recipe, distill_teacher="disable")
+    assert "disable; the recipe's DistillationModifier has no effect" in caplog.text
+
+
+def test_teachers_are_directories_or_the_model_itself(run, distilling_recipe, model, tmp_path):
+    run(output_dir=tmp_path / "teacher")
+    by_directory = run(recipe=distilling_recipe, distill_teacher=tmp_path / "teacher")
+    by_itself = run(recipe=distilling_recipe, distill_teacher="self", output_dir=tmp_path / "self")
+    assert by_directory["train_loss"] != by_itself["train_loss"]
+    with pytest.raises(ModelError, match=f"^--distill_teacher: {model} has no trained head"):
+        run(recipe=distilling_recipe, distill_teacher=model, output_dir=tmp_path / "headless")
+    with pytest.raises(ModelError, match="^--distill_teacher: the directory ./none does not exist"):
+        run(recipe=distilling_recipe, distill_teacher="./none", output_dir=tmp_path / "none")
+
+
+@pytest.fixture
+def first_is_best(run, tmp_path):
+    """Flags that make the first of two epochs the best one, whichever way the loss went."""
+
+    def make(**flags):
+        run(**flags, eval_strategy="epoch", output_dir=tmp_path / "plain")
+        history = json.loads((tmp_path / "plain" / "trainer_state.json").read_text())["log_history"]
+        first, second = (entry["eval_loss"] for entry in history if "eval_loss" in entry)
+        return {
+            **flags, "eval_strategy": "epoch", "load_best_model_at_end": True, "metric_for_best_model": "loss",
+            "greater_is_better": first > second,
+        }  # fmt: skip
+
+    return make
+
+
+def head(directory):
+    return weights(directory)["classifier.weight"]
+
+
+def test_the_best_model_after_an_epoch(run, tmp_path, first_is_best):
+    flags = first_is_best()
+    run(**flags)
+    assert torch.equal(head(tmp_path / "out"), head(tmp_path / "out" / "checkpoint-2"))
+    run(**flags, best_model_after_epoch=1, output_dir=tmp_path / "after")
+    assert torch.equal(head(tmp_path / "after"), head(tmp_path / "after" / "checkpoint-4"))
+    assert not torch.equal(head(tmp_path / "after"), head(tmp_path / "out"))
+
+
+def test_weights_of_before_the_quantization_are_not_the_best(run, tmp_path, quantized_recipe, first_is_best):
+    scores = run(**first_is_best(recipe=quantized_recipe))
+    assert torch.equal(head(tmp_path / "out"), head(tmp_path / "out" / "checkpoint-4"))
+    alone = run(do_train=None, recipe=None, model_name_or_path=tmp_path / "out", output_dir=tmp_path / "eval")
+    assert alone["eval_loss"] == pytest.approx(scores["eval_loss"], abs=1e-4)
+
+
+def test_best_model_after_epoch_alone_does_nothing(run, caplog):
+    run(best_model_after_epoch=1)
+    assert "--best_model_after_epoch has no effect without --load_best_model_at_end" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("task", "file", "scores"),
+    [
+        ("token_classification", "words.jsonl", {"eval_f1", "eval_accuracy"}),
+        ("question_answering", "qa.json", {"eval_f1", "eval_exact_match"}),
+        ("masked_language_modeling", "texts.txt", {"eval_perplexity", "eval_accuracy"}),
+    ],
+)
+def test_other_tasks(task, file, scores, run, files):
+    flags = {"doc_stride": 4} if task == "question_answering" else {}
+    metrics = run(task, train_file=files / file, validation_file=files / file, **flags)
+    assert scores <= metrics.keys()
+
+
+def test_predictions_and_samples(run, files, tmp_path):
+    metrics = run(do_predict=True, test_file=files / "test.csv", num_export_samples=2)
+    lines = (tmp_path / "out" / "predict_results.txt").read_text().splitlines()
+    assert lines[0] == "index\tprediction" and len(lines) == 7
+    assert {line.split("\t")[1] for line in lines[1:]} <= {"neg", "pos"}
+    truth = [row.rsplit(",", 1)[1] for row in (files / "test.csv").read_text().splitlines()[1:]]
+    right = [line.split("\t")[1] == label for line, label in zip(lines[1:], truth, strict=True)]
+    assert metrics["predict_accuracy"] == pytest.approx(sum(right) / 6) and metrics["predict_samples"] == 6
+    assert sorted(path.name for path in (tmp_path / "out" / "sample-inputs").iterdir()) == [
+        "inp-0000.npz",
+        "inp-0001.npz",
+    ]
+
+
+def test_masked_language_models_predict_nothing(run, files):
+    flags = {"train_file": files / "texts.txt", "validation_file": files / "texts.txt"}
+    with pytest.raises(ConfigError, match="unknown flag '--test_file'"):
+        run("masked_language_modeling", test_file=files / "texts.txt", **flags)
+    with pytest.raises(DataError, match="^--do_predict: the data has no test rows"):
+        run("masked_language_modeling", do_predict=True, **flags)
