@@ -7,6 +7,7 @@ beside them by an atomic rename. A directory without the marker, or with a file 
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from sparse_core.errors import ModelError
 
 MARKER_NAME = "checkpoint_complete.json"
 _PREFIX = "checkpoint-"
+_ASIDE_PREFIX = "cut-short-"
+
+logger = logging.getLogger(__name__)
 
 
 def mark_whole(checkpoint: Path) -> None:
@@ -51,11 +55,27 @@ def last_whole_checkpoint(directory: Path) -> Path | None:
     return next((path for path in reversed(_checkpoints(directory)) if is_whole(path)), None)
 
 
-def discard_cut_short(directory: Path) -> None:
-    """Removes the checkpoints in `directory` that a killed process left unfinished."""
+def set_aside_cut_short(directory: Path, keep: Path | None = None) -> None:
+    """Renames the checkpoints in `directory` that are not known to be whole, so that none of them counts.
+
+    They are not removed: a checkpoint that another Trainer wrote to its end has no marker either.
+
+    Args:
+        directory: where the checkpoints are.
+        keep: a checkpoint that stays, because the user named it.
+    """
     for path in _checkpoints(directory):
-        if not is_whole(path):
-            shutil.rmtree(path)
+        if is_whole(path) or (keep is not None and path.resolve() == keep.resolve()):
+            continue
+        aside = path.with_name(_ASIDE_PREFIX + path.name)
+        shutil.rmtree(aside, ignore_errors=True)
+        path.rename(aside)
+        logger.warning(
+            "%s has no %s that fits its files, so it was cut short or written by another Trainer; it is %s now",
+            path,
+            MARKER_NAME,
+            aside.name,
+        )
 
 
 def require_whole(checkpoint: Path) -> None:

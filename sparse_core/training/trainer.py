@@ -32,7 +32,7 @@ from sparse_core.training.callback import (
     WholeCheckpointCallback,
     num_steps_per_epoch,
 )
-from sparse_core.training.checkpoints import discard_cut_short, last_whole_checkpoint, require_whole
+from sparse_core.training.checkpoints import last_whole_checkpoint, require_whole, set_aside_cut_short
 from sparse_core.training.distiller import make_distiller
 from sparse_core.training.sampler import LengthGroupedSampler
 from sparse_core.training.scheduler import RecipeScheduler
@@ -163,11 +163,11 @@ class Trainer(transformers.Trainer):
             ModelError: the checkpoint is cut short, or belongs to another recipe.
         """
         output_dir = Path(self.args.output_dir)
-        discard_cut_short(output_dir)
         if resume_from_checkpoint is True:
             checkpoint = last_whole_checkpoint(output_dir)
         else:
             checkpoint = Path(resume_from_checkpoint) if resume_from_checkpoint else None
+        set_aside_cut_short(output_dir, keep=checkpoint)
         if checkpoint is not None and self._recipe_callback is not None:
             require_whole(checkpoint)
             self._recipe_callback.restore(self.model, checkpoint)

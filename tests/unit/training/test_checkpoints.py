@@ -4,11 +4,11 @@ import pytest
 
 from sparse_core.errors import ModelError
 from sparse_core.training.checkpoints import (
-    discard_cut_short,
     is_whole,
     last_whole_checkpoint,
     mark_whole,
     require_whole,
+    set_aside_cut_short,
 )
 
 
@@ -42,12 +42,18 @@ def test_a_missing_file_makes_it_cut_short(tmp_path):
     assert not is_whole(path)
 
 
-def test_discard_removes_only_those_cut_short(tmp_path):
-    kept = checkpoint(tmp_path, 1)
-    checkpoint(tmp_path, 2, whole=False)
-    (tmp_path / "checkpoint-notes").mkdir()
-    discard_cut_short(tmp_path)
-    assert sorted(p.name for p in tmp_path.iterdir()) == [kept.name, "checkpoint-notes"]
+def test_only_those_cut_short_are_set_aside_and_nothing_is_lost(tmp_path, caplog):
+    checkpoint(tmp_path, 1)
+    named = checkpoint(tmp_path, 4, whole=False)
+    for _ in range(2):  # a process may be killed again at the same step
+        content = checkpoint(tmp_path, 2, whole=False) / "model.safetensors"
+        size_bytes = content.stat().st_size
+        (tmp_path / "checkpoint-notes").mkdir(exist_ok=True)
+        set_aside_cut_short(tmp_path, keep=named)
+    names = ["checkpoint-1", "checkpoint-4", "checkpoint-notes", "cut-short-checkpoint-2"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == names
+    assert (tmp_path / "cut-short-checkpoint-2" / "model.safetensors").stat().st_size == size_bytes
+    assert "checkpoint-2 has no checkpoint_complete.json that fits its files" in caplog.text
 
 
 def test_no_checkpoint_is_none(tmp_path):
