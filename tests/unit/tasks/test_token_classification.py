@@ -234,14 +234,11 @@ def test_the_data_itself_has_the_best_scores(bert):
     assert TASK.score(predictions, rows, rows) == {"precision": 1.0, "recall": 1.0, "f1": 1.0, "accuracy": 1.0}
 
 
-def test_a_teachers_outputs_are_padded_as_the_inputs_are(bert):
+def test_labels_are_padded_as_the_inputs_are(bert):
     tokenizer = TASK.load_tokenizer(bert)
     rows = list(datasets.Dataset.from_dict(tokenized(TASK, tokenizer)))[1:]
-    teacher = [{**row, "teacher_logits": [[float(i)] * 4 for i, _ in enumerate(row["input_ids"])]} for row in rows]
-    batch = TASK.collator(tokenizer, pad_to=6)(teacher)
+    batch = TASK.collator(tokenizer, pad_to=6)(rows)
     assert batch["labels"].tolist() == [[-100, PER, *[-100] * 4], [-100, OUT, LOC, *[-100] * 3]]
-    assert batch["teacher_logits"].shape == (2, 6, 4)
-    assert batch["teacher_logits"][0, :, 0].tolist() == [0, 1, 2, 3, 0, 0]
 
 
 # --- scores ---------------------------------------------------------------------------------------------------------
