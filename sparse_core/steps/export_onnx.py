@@ -104,6 +104,7 @@ def _summary(verification: Verification) -> dict[str, float | int | str]:
     return {
         "num_verification_rows": verification.num_rows,
         "agreement": min(result.agreement for result in results),
+        "rounding_agreement": verification.rounding_agreement,
         "max_abs_difference": max(result.max_abs_difference for result in results),
         **{f"torch_{name}": value for name, value in torch_metrics.items()},
         **{f"onnx_{name}": value for name, value in onnx_metrics.items()},

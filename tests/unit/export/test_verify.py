@@ -20,11 +20,13 @@ from sparse_core.export.verify import (
     Verification,
     _max_abs_difference,
     _require_within_tolerance,
+    _rounded_forward,
     open_session,
     session_forward,
     verify,
 )
 from sparse_core.tasks import get_task
+from sparse_core.tasks.inference import torch_forward
 from tests.unit.export.conftest import VOCAB_SIZE, make_tokenizer
 
 MakeModel = Callable[..., PreTrainedModel]
@@ -57,7 +59,7 @@ def exported(make_quantized: MakeModel, tmp_path: Path) -> tuple[PreTrainedModel
 
 
 def verification(**sessions: SessionResult) -> Verification:
-    return Verification(200, "accuracy", Tolerance(0.99, 0.005), {"accuracy": 0.9}, sessions)
+    return Verification(200, "accuracy", Tolerance(0.99, 0.005), {"accuracy": 0.9}, 1.0, sessions)
 
 
 def test_a_faithful_export_agrees_in_both_sessions(exported: tuple[PreTrainedModel, Path]) -> None:
@@ -72,6 +74,45 @@ def test_a_faithful_export_agrees_in_both_sessions(exported: tuple[PreTrainedMod
     stored = json.loads(json.dumps(result.to_dict()))
     assert stored["tolerance"] == {"min_agreement": 1.0, "max_metric_loss": 0.0}
     assert stored["sessions"]["optimized"]["agreement"] == 1.0
+
+
+def test_rounding_alone_is_measured_on_quantized_models_and_changes_no_weight(
+    exported: tuple[PreTrainedModel, Path], make_bert: MakeModel, tmp_path: Path
+) -> None:
+    model, path = exported
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    result = run((model, path), Tolerance())
+    assert 0.5 < result.rounding_agreement <= 1.0
+    assert result.to_dict()["rounding_agreement"] == result.rounding_agreement
+    after = model.state_dict()
+    assert [name for name, tensor in before.items() if not tensor.equal(after[name])] == []
+    float_model = make_bert()
+    export_model(float_model, tmp_path / "float.onnx")
+    assert run((float_model, tmp_path / "float.onnx"), Tolerance()).rounding_agreement == 1.0
+
+
+def test_other_rounding_is_a_change_of_the_weights_for_one_batch(
+    make_quantized: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sparse_core.export.verify._ROUNDING", 0.05)
+    model = make_quantized().eval()
+    inputs = {name: np.array(values) for name, values in make_rows(1).remove_columns("labels")[:].items()}
+    difference = np.abs(_rounded_forward(model, TASK)(inputs)["logits"] - torch_forward(model, TASK)(inputs)["logits"])
+    assert 0.0 < difference.max() < 1.0
+
+
+@pytest.mark.parametrize(
+    ("rounding_agreement", "min_agreement", "max_metric_loss"),
+    [
+        (1.0, 0.99, 0.005),
+        (0.999, 0.99, 0.005),  # 1.5 times 0.1% is less than 1%; 2 sqrt(0.001 / 200) is 0.0045
+        (0.9, 0.85, 2 * (0.1 / 200) ** 0.5),
+    ],
+)
+def test_what_rounding_does_is_allowed(rounding_agreement: float, min_agreement: float, max_metric_loss: float) -> None:
+    result = Verification(200, "accuracy", Tolerance(0.99, 0.005), {"accuracy": 0.9}, rounding_agreement, {})
+    assert result.min_agreement == pytest.approx(min_agreement)
+    assert result.max_metric_loss == pytest.approx(max_metric_loss)
 
 
 def test_another_model_than_the_exported_one_is_refused(exported: tuple[PreTrainedModel, Path]) -> None:
@@ -146,6 +187,12 @@ def test_metric_loss_beyond_the_tolerance_is_refused() -> None:
 
 def test_a_better_metric_is_accepted() -> None:
     _require_within_tolerance(verification(optimized=SessionResult(0.995, {"accuracy": 0.95}, 0.1)))
+
+
+def test_outputs_that_are_no_numbers_are_refused() -> None:
+    off = SessionResult(1.0, {"accuracy": 0.9}, float("nan"))
+    with pytest.raises(ExportError, match="model: an output of torch or of the optimized .* is not a finite number"):
+        _require_within_tolerance(verification(optimized=off))
 
 
 @pytest.mark.parametrize(
