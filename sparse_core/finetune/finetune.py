@@ -29,6 +29,7 @@ from sparse_core.modifiers.distillation.modifier import DistillationModifier
 from sparse_core.recipe import ARTIFACT_NAME, Recipe, load_recipe
 from sparse_core.tasks import get_task, read_examples, read_schema, task_of
 from sparse_core.tasks.inference import predict, torch_forward
+from sparse_core.tasks.rows import UNLABELLED_TEST
 from sparse_core.training.assembly import evaluate_on, scores_of_last_step, task_trainer
 from sparse_core.training.run import save_model
 from sparse_core.training.teachers import teacher_rows
@@ -46,6 +47,7 @@ _SCRATCH_NAME = ".inputs.partial"
 _LONGEST_DEFAULT = 512
 """Tokens of a row where neither the user nor the model sets a limit."""
 _EVALUATED = "validation"
+_TESTED = "test"
 _MISMATCHED = "validation_mismatched"
 _MISMATCHED_SUFFIX = "_mm"
 """MNLI's second validation split, and how its scores were marked in SparseML."""
@@ -285,9 +287,10 @@ def _evaluate(trainer: Trainer, inputs: _Inputs) -> dict[str, float]:
 
 
 def _predict(trainer: Trainer, inputs: _Inputs) -> dict[str, float]:
-    if "test" not in inputs.schema.num_rows:
-        raise DataError("--do_predict: the data has no test rows with labels; give them with --test_file")
-    rows, examples = inputs.rows("test"), inputs.examples("test")
+    split = next((split for split in (_TESTED, UNLABELLED_TEST) if split in inputs.schema.num_rows), None)
+    if split is None:
+        raise DataError("--do_predict: the data has no test rows; give them with --test_file")
+    rows, examples = inputs.rows(split), inputs.examples(split)
     forward = torch_forward(trainer.model, inputs.task)
     collator = inputs.task.collator(inputs.tokenizer, pad_to=inputs.pad_to)
     predictions = predict(forward, inputs.task, rows, collator, trainer.args.eval_batch_size)
@@ -296,7 +299,7 @@ def _predict(trainer: Trainer, inputs: _Inputs) -> dict[str, float]:
         Path(trainer.args.output_dir), name, inputs.task, inputs.schema, predictions, rows, examples
     )
     logger.info("predictions for %d rows are in %s", len(examples), path)
-    scores = inputs.task.score(predictions, rows, examples)
+    scores = inputs.task.score(predictions, rows, examples) if split == _TESTED else {}
     return _report(
         trainer, "predict", {**{f"predict_{n}": v for n, v in scores.items()}, "predict_samples": len(examples)}
     )

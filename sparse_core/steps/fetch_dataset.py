@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from contextlib import nullcontext
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparse_core.artifacts import fingerprint, require_disk_space, require_free, staged
-from sparse_core.errors import ConfigError, DataError
+from sparse_core.errors import ConfigError, DataError, did_you_mean
 
 if TYPE_CHECKING:
     from sparse_core.sources.glue import NamedTask
@@ -68,7 +69,8 @@ def fetch_dataset(
         content_hash: fingerprint of the files when they were submitted; empty: not checked.
 
     Returns:
-        Number of rows of each split (0 where there is none), and number of labels.
+        Number of rows of each split (0 where there is none), and number of labels. Test rows without labels are a split
+        of their own, `unlabelled_test`.
 
     Raises:
         SparseCoreError: a source, column, row, label or option cannot be used, a file has changed since it was
@@ -103,8 +105,7 @@ def fetch_dataset(
     with datasets_bars_on_terminals() if choice.dataset_name else nullcontext():
         sources = find_splits(choice)
     reader = chosen_task.row_reader(sources["train"], ColumnChoice(text_column, label_column, task_name))
-    if choice.dataset_name:
-        sources = _without_unlabelled_test(sources, reader, named)
+    sources = _unlabelled_apart(sources, reader, named, max_predict_samples)
     require_disk_space(output, 2 * sum(source.size_bytes for source in sources.values()), "the data set")
     facts = {name: value for name, value in asdict(choice).items() if value}
     with staged(output, "fetch_dataset", **facts) as staging:
@@ -129,12 +130,16 @@ def _write_splits(
 ) -> dict[str, int]:
     """Writes all splits, the training rows first because they decide the labels; number of rows of each."""
     from sparse_core.sources.datasets import renumber_labels, require_same_classes, write_split
+    from sparse_core.tasks.rows import UNLABELLED_TEST, UnlabelledReader
     from sparse_core.tasks.schema import split_path
 
     num_rows = {}
     train, label_column = sources["train"], _label_column(reader)
     for split, source in sources.items():
         path, limit = split_path(directory, split), limits.get(split, limits["validation"])
+        if split == UNLABELLED_TEST:
+            num_rows[split] = write_split(source, UnlabelledReader(reader), path, max_rows=limits["test"])
+            continue
         if split != "train":
             require_same_classes(train, source, label_column)
             num_rows[split] = write_split(source, reader, path, max_rows=limit)
@@ -148,23 +153,41 @@ def _write_splits(
 
 def _label_column(reader: RowReader) -> str:
     """The user's name for the column with the labels; empty where there is none."""
-    return reader.source_columns.get(reader.label_field or "label", "")
+    return reader.source_columns.get(reader.target, "")
 
 
-def _without_unlabelled_test(
-    sources: dict[str, RowSource], reader: RowReader, named: NamedTask | None
+def _unlabelled_apart(
+    sources: dict[str, RowSource], reader: RowReader, named: NamedTask | None, max_rows: int
 ) -> dict[str, RowSource]:
-    """The splits but for a test split whose labels its authors keep to themselves, as GLUE's do."""
-    column = _label_column(reader)
-    if not column or "test" not in sources:
+    """The splits, the test split by another name where none of its first `max_rows` rows has a label."""
+    from sparse_core.tasks.rows import UNLABELLED_TEST
+
+    column, source = _label_column(reader), sources.get("test")
+    if source is None or not column:
         return sources
-    label = next(iter(sources["test"].rows())).values.get(column)
-    # a class that is not given comes as None, a number of GLUE's stsb as -1.0
-    is_not_given = label is None or (isinstance(label, list) and bool(label) and all(entry is None for entry in label))
-    if is_not_given or (named is not None and not named.has_test_labels and label == -1):
-        logger.info("%s: left out, because it has no labels in column '%s'", sources["test"].name, column)
-        return {split: source for split, source in sources.items() if split != "test"}
-    return sources
+    if any(_is_given(row.values.get(column), named) for row in islice(source.rows(), max_rows or None)):
+        return sources
+    columns = next(iter(source.rows())).values
+    others = [name for name in columns if name not in reader.source_columns.values()]
+    logger.log(
+        logging.INFO if column in columns else logging.WARNING,
+        "%s: has no labels in column '%s', so it is the split %s, to predict and not to measure on%s",
+        source.name,
+        column,
+        UNLABELLED_TEST,
+        "" if column in columns else did_you_mean(column, others),
+    )
+    return {UNLABELLED_TEST if split == "test" else split: source for split, source in sources.items()}
+
+
+def _is_given(label: Any, named: NamedTask | None) -> bool:
+    """Whether a value is a label; -1, also as a number, stands for those that GLUE's authors keep to themselves."""
+    from sparse_core.tasks.columns import is_blank
+
+    if named is not None and not named.has_test_labels and str(label) in ("-1", "-1.0"):
+        return False
+    is_list_of_none = isinstance(label, list) and bool(label) and all(entry is None for entry in label)
+    return not is_blank(label) and not is_list_of_none
 
 
 def _require_counts(**counts: int) -> None:

@@ -23,6 +23,8 @@ _FORM = '{"text": ["42"], "answer_start": [17]}'
 class AnswerReader(RowReader):
     """SQuAD's records; answers are a pair of lists, or SQuAD's own list of pairs."""
 
+    target = "answers"
+
     def __init__(self, train: RowSource, choice: ColumnChoice, *, may_lack_answer: bool = False) -> None:
         """Finds the columns in the first row.
 
@@ -44,7 +46,8 @@ class AnswerReader(RowReader):
         answers = choice.label_column or ANSWERS_COLUMN
         self.source_columns = {"question": question, "context": context, "answers": answers}
         first = next(iter(train.rows()))
-        self._require_columns(train, first)
+        self._require_texts(train, first)
+        require_column(train, "label_column", answers, first)
         if ID_COLUMN in first.values:
             self.source_columns = {"id": ID_COLUMN, **self.source_columns}
         self._may_lack_answer = may_lack_answer
@@ -63,25 +66,28 @@ class AnswerReader(RowReader):
     def read(self, row: Row, source: RowSource) -> dict[str, Any]:
         """See `RowReader.read`."""
         if row.number == 1:
-            self._require_columns(source, row)
-        question, context = (
-            checked_text(source, "text_column", self.source_columns[name], row, what=name) for name in TEXT_COLUMNS
-        )
+            require_column(source, "label_column", self.source_columns["answers"], row)
+        inputs = self.read_inputs(row, source)
+        context = inputs["context"]
         texts, starts = self._answers(row, source)
         for text, start in zip(texts, starts, strict=True):
             if start < 0 or context[start : start + len(text)] != text:
                 raise source.error(_misplaced(context, text, start), row)
-        return {
-            "id": _id(row, source),
-            "question": question,
-            "context": context,
-            "answers": {"text": texts, "answer_start": starts},
-        }
+        return {**inputs, "answers": {"text": texts, "answer_start": starts}}
 
-    def _require_columns(self, source: RowSource, row: Row) -> None:
+    def read_inputs(self, row: Row, source: RowSource) -> dict[str, Any]:
+        """See `RowReader.read_inputs`."""
+        if row.number == 1:
+            self._require_texts(source, row)
+        texts = {
+            name: checked_text(source, "text_column", self.source_columns[name], row, what=name)
+            for name in TEXT_COLUMNS
+        }
+        return {"id": _id(row, source), **texts}
+
+    def _require_texts(self, source: RowSource, row: Row) -> None:
         for name in TEXT_COLUMNS:
             require_column(source, "text_column", self.source_columns[name], row)
-        require_column(source, "label_column", self.source_columns["answers"], row)
 
     def _answers(self, row: Row, source: RowSource) -> tuple[list[str], list[int]]:
         """Texts and starts of a row's answers, checked but for their places in the context."""

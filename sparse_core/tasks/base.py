@@ -126,7 +126,7 @@ class Task(ABC):
         """Token ids and labels of a batch of rows, cut at `max_seq_length` tokens and not padded.
 
         Args:
-            rows: the columns of `RowReader.arrow_schema`.
+            rows: the columns of `RowReader.arrow_schema`, but for `RowReader.target` where rows have no labels.
             numbers: index of each row in its split, for tasks that make several tokenized rows of one.
             tokenizer: of the model that will read them.
             max_seq_length: most tokens in a row.

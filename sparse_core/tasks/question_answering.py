@@ -118,7 +118,7 @@ class QuestionAnswering(Task):
         """Windows of the contexts, each behind its question.
 
         Args:
-            rows: `question`, `context` and `answers`; the first answer is the label.
+            rows: `question`, `context` and, for the two label columns, `answers`, the first of which is the label.
             numbers: index of each row in its split.
             tokenizer: of the model that will read them.
             max_seq_length: most tokens in a window, those of the question and special ones included.
@@ -143,20 +143,22 @@ class QuestionAnswering(Task):
         )
         samples = encoding.pop("overflow_to_sample_mapping")
         places = encoding.pop("offset_mapping")
-        answers = [_answer_span(answers) for answers in rows["answers"]]
         null_positions = [_index_or_first(ids, tokenizer.cls_token_id) for ids in encoding["input_ids"]]
         offsets = [
             _context_offsets(places[window], encoding.sequence_ids(window), rows["context"][sample])
             for window, sample in enumerate(samples)
         ]
-        spans = [
-            _token_span(own, answers[sample]) or (null, null)
-            for own, sample, null in zip(offsets, samples, null_positions, strict=True)
-        ]
+        labels = {}
+        if "answers" in rows:
+            answers = [_answer_span(answers) for answers in rows["answers"]]
+            spans = [
+                _token_span(own, answers[sample]) or (null, null)
+                for own, sample, null in zip(offsets, samples, null_positions, strict=True)
+            ]
+            labels = dict(zip(self.label_columns, map(list, zip(*spans, strict=True)), strict=True))
         return {
             **encoding,
-            "start_positions": [start for start, _ in spans],
-            "end_positions": [end for _, end in spans],
+            **labels,
             "null_position": null_positions,
             "example": [numbers[sample] for sample in samples],
             "offsets": [own.ravel() for own in offsets],

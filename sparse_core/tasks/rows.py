@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from sparse_core.sources.rows import Row, RowSource
 
 
-__all__ = ["ColumnChoice", "MissingValueError", "RowReader"]
+__all__ = ["UNLABELLED_TEST", "ColumnChoice", "MissingValueError", "RowReader", "UnlabelledReader"]
+
+UNLABELLED_TEST = "unlabelled_test"
+"""Split of the test rows where none has a label: a model can predict them, and no score can be had."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,14 @@ class RowReader(ABC):
 
     Attributes:
         source_columns: normalized name -> the user's name, in the order of the Arrow columns.
+        target: the Arrow column with what a model is to predict; empty where it is made of the other columns.
         labels: gives each label its index, open while the training split is read; None where the task has none.
         label_field: the Arrow column with the indices of `labels`, which are numbers or lists of numbers; None where
             there are none.
     """
 
     source_columns: dict[str, str]
+    target: str = ""
     labels: Labels | None = None
     label_field: str | None = None
 
@@ -60,6 +65,32 @@ class RowReader(ABC):
             DataError: a value cannot be used, made by `source.error(problem, row)`.
         """
 
+    def read_inputs(self, row: Row, source: RowSource) -> dict[str, Any]:
+        """What `read` gives but for `target`, of a row that may have none.
+
+        Raises:
+            MissingValueError: a value is not there.
+            DataError: a value cannot be used.
+        """
+        return self.read(row, source)
+
     def found_options(self) -> dict[str, Any]:
         """Options of the task that the training rows decided, such as `problem_type`; asked after they are read."""
         return {}
+
+
+class UnlabelledReader:
+    """Reads rows that have no labels for a task that needs them to learn."""
+
+    def __init__(self, reader: RowReader) -> None:
+        """Takes the reader of the rows with labels."""
+        self._reader = reader
+
+    def arrow_schema(self) -> pa.Schema:
+        """That of the reader without its `target`."""
+        schema = self._reader.arrow_schema()
+        return schema.remove(schema.get_field_index(self._reader.target))
+
+    def read(self, row: Row, source: RowSource) -> dict[str, Any]:
+        """See `RowReader.read_inputs`."""
+        return self._reader.read_inputs(row, source)

@@ -115,11 +115,16 @@ class TextClassification(Task):
     def tokenize(
         self, rows: dict[str, list], numbers: Sequence[int], tokenizer: PreTrainedTokenizerFast, max_seq_length: int
     ) -> dict[str, list]:
-        """Ids of `text` and `text_pair`, and `labels`: the class's index, the number, or 0.0 and 1.0 for each label."""
+        """Ids of `text` and `text_pair`, and `labels`: the class's index, the number, or 0.0 and 1.0 for each label.
+
+        Rows without `label` get no `labels`.
+        """
         encoding = tokenizer(rows["text"], rows.get("text_pair"), truncation=True, max_length=max_seq_length)
-        labels = rows["label"]
+        labels = rows.get("label")
+        if labels is None:
+            return dict(encoding)
         if self.options.problem_type == MULTI_LABEL:
-            labels = [[float(index in set(row)) for index in range(self.options.num_labels)] for row in labels]
+            labels = [[float(index in row) for index in range(self.options.num_labels)] for row in map(set, labels)]
         return {**encoding, "labels": labels}
 
     def collator(

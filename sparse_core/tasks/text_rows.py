@@ -52,6 +52,8 @@ AGREEMENT_SHARE = 0.05
 class TextReader(RowReader):
     """One or two texts, and the label in the form that the problem type asks for."""
 
+    target = "label"
+
     def __init__(self, train: RowSource, choice: ColumnChoice, problem_type: ProblemType = "") -> None:
         """Finds columns and kind of label from the first rows.
 
@@ -86,17 +88,22 @@ class TextReader(RowReader):
 
     def read(self, row: Row, source: RowSource) -> dict[str, Any]:
         """See `RowReader.read`."""
+        label = self.source_columns["label"]
         if row.number == 1:
-            for name, column in self.source_columns.items():
-                require_column(source, "label_column" if name == "label" else "text_column", column, row)
-        *texts, (_, label) = self.source_columns.items()
-        values: dict[str, Any] = {
-            name: checked_text(source, "text_column", column, row, what="text") for name, column in texts
-        }
+            require_column(source, "label_column", label, row)
+        inputs = self.read_inputs(row, source)
         value = row.values.get(label)
         if is_blank(value):
             raise MissingValueError("label", label)
-        return {**values, "label": self._label(value, label, row, source)}
+        return {**inputs, "label": self._label(value, label, row, source)}
+
+    def read_inputs(self, row: Row, source: RowSource) -> dict[str, Any]:
+        """See `RowReader.read_inputs`."""
+        texts = {name: column for name, column in self.source_columns.items() if name != "label"}
+        if row.number == 1:
+            for column in texts.values():
+                require_column(source, "text_column", column, row)
+        return {name: checked_text(source, "text_column", column, row, what="text") for name, column in texts.items()}
 
     def found_options(self) -> dict[str, Any]:
         """Kind of label, number of labels, and when two numbers of a regression agree."""

@@ -105,11 +105,13 @@ class TokenClassification(Task):
         """Ids of `tokens`, and `labels`: the tag's index at the first piece of each word, or at all its pieces.
 
         Special tokens, and further pieces without `label_all_tokens`, have IGNORED. A word of which the tokenizer keeps
-        nothing, such as a control character, has no label.
+        nothing, such as a control character, has no label. Rows without `tags` are given the first tag everywhere, so
+        that `labels` tells the tokens to predict a tag at.
         """
         encoding = tokenizer(rows["tokens"], is_split_into_words=True, truncation=True, max_length=max_seq_length)
         further = self._labels_of_further_pieces() if self.options.label_all_tokens else None
-        labels = [_aligned(tags, encoding.word_ids(index), further) for index, tags in enumerate(rows["tags"])]
+        tag_lists = rows.get("tags") or [[0] * len(tokens) for tokens in rows["tokens"]]
+        labels = [_aligned(tags, encoding.word_ids(index), further) for index, tags in enumerate(tag_lists)]
         return {**encoding, "labels": labels}
 
     def collator(

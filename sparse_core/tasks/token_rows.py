@@ -29,7 +29,7 @@ DEFAULT_TASK_NAME = "ner"
 class TokenReader(RowReader):
     """A list of words and a list of as many tags, which are names or numbers."""
 
-    label_field = "tags"
+    target = label_field = "tags"
     labels: Labels
 
     def __init__(self, train: RowSource, choice: ColumnChoice, tag_names: Sequence[str] = ()) -> None:
@@ -62,9 +62,8 @@ class TokenReader(RowReader):
         """See `RowReader.read`."""
         columns = self.source_columns
         if row.number == 1:
-            require_column(source, "text_column", columns["tokens"], row)
             require_column(source, "label_column", columns["tags"], row)
-        tokens = _checked_list(row, source, "text_column", columns["tokens"], "token")
+        tokens = self.read_inputs(row, source)["tokens"]
         tags = _checked_list(row, source, "label_column", columns["tags"], "tag")
         if len(tokens) != len(tags):
             raise source.error(
@@ -72,10 +71,19 @@ class TokenReader(RowReader):
                 f"'{columns['tags']}'; give each token one tag",
                 row,
             )
-        _require(tokens, _is_token, "text that is not empty", columns["tokens"], "token", row, source)
         _require(tags, _is_tag, "a name or an integer", columns["tags"], "tag", row, source)
-        _require_whole_characters([*tokens, *(tag for tag in tags if isinstance(tag, str))], row, source)
+        _require_whole_characters([tag for tag in tags if isinstance(tag, str)], row, source)
         return {"tokens": tokens, "tags": [self._index(tag, row, source) for tag in tags]}
+
+    def read_inputs(self, row: Row, source: RowSource) -> dict[str, Any]:
+        """See `RowReader.read_inputs`."""
+        column = self.source_columns["tokens"]
+        if row.number == 1:
+            require_column(source, "text_column", column, row)
+        tokens = _checked_list(row, source, "text_column", column, "token")
+        _require(tokens, _is_token, "text that is not empty", column, "token", row, source)
+        _require_whole_characters(tokens, row, source)
+        return {"tokens": tokens}
 
     def found_options(self) -> dict[str, Any]:
         """Names of the tags, which scores and labels of word pieces are made from."""

@@ -179,7 +179,7 @@ def test_an_output_dir_in_use_is_refused(run, tmp_path):
         ({"task_args": "["}, ConfigError, r"^--task_args: expected a JSON object, got '\['"),
         ({"task_args": "[]"}, ConfigError, r"^--task_args: expected a JSON object, got '\[\]'"),
         ({"task_args": '{"treshold": 0.5}'}, ConfigError, "^--task_args: .*did you mean 'threshold'"),
-        ({"do_predict": True}, DataError, "^--do_predict: the data has no test rows with labels"),
+        ({"do_predict": True}, DataError, "^--do_predict: the data has no test rows; give them"),
         ({"resume_from_checkpoint": "none"}, ConfigError, "^--resume_from_checkpoint: none is not a directory"),
         ({"resume_from_checkpoint": "true"}, ConfigError, "^--resume_from_checkpoint: .* has no whole checkpoint"),
         ({"optim": "adamw_bnb_8bit"}, ConfigError, "^--optim adamw_bnb_8bit: .*install `bitsandbytes`"),
@@ -323,5 +323,63 @@ def test_masked_language_models_predict_nothing(run, files):
     flags = {"train_file": files / "texts.txt", "validation_file": files / "texts.txt"}
     with pytest.raises(ConfigError, match="unknown flag '--test_file'"):
         run("masked_language_modeling", test_file=files / "texts.txt", **flags)
-    with pytest.raises(DataError, match="^--do_predict: the data has no test rows"):
+    with pytest.raises(DataError, match="^--do_predict: the data has no test rows; give them with --test_file$"):
         run("masked_language_modeling", do_predict=True, **flags)
+
+
+@pytest.fixture
+def predicted(run, files, tmp_path):
+    """Trains and predicts test rows with labels, then the same rows without them.
+
+    Gives the metrics of both commands, and what the second left in a file that the first left alike.
+    """
+
+    def make(task, file, label, name, **flags):
+        test = files / file
+        text = test.read_text()
+        if file.endswith(".csv"):
+            text = "".join(f"{line.rsplit(',', 1)[0]}\n" for line in text.splitlines())
+        else:
+            records = json.loads(text)["data"] if file.endswith(".json") else map(json.loads, text.splitlines())
+            text = "".join(json.dumps({k: v for k, v in row.items() if k != label}) + "\n" for row in records)
+        unlabelled = tmp_path / f"unlabelled{'.csv' if file.endswith('.csv') else '.jsonl'}"
+        unlabelled.write_text(text)
+        train = {} if file.endswith(".csv") else {"train_file": test, "validation_file": test}
+        trained = run(task, do_predict=True, test_file=test, **train, **flags)
+        further = {"do_train": None, "do_eval": None, "recipe": None, "model_name_or_path": tmp_path / "out"}
+        alone = run(
+            task, do_predict=True, test_file=unlabelled, output_dir=tmp_path / "unlabelled", **further, **train, **flags
+        )
+        first, second = ((tmp_path / folder / name).read_text() for folder in ("out", "unlabelled"))
+        assert first == second
+        return trained, alone, second
+
+    return make
+
+
+def test_classes_of_texts_without_labels(predicted):
+    trained, alone, text = predicted("text_classification", "test.csv", "label", "predict_results.txt")
+    assert len(text.splitlines()) == 7
+    assert "predict_accuracy" in trained and alone == {"predict_samples": 6}
+
+
+def test_tags_of_words_without_tags(predicted):
+    trained, alone, text = predicted("token_classification", "words.jsonl", "ner_tags", "predictions.txt")
+    assert [len(line.split()) for line in text.splitlines()] == [4] * 8
+    assert "predict_f1" in trained and alone == {"predict_samples": 8}
+
+
+def test_answers_to_questions_without_answers(predicted):
+    flags = {"doc_stride": 2, "max_seq_length": 8}
+    trained, alone, text = predicted("question_answering", "qa.json", "answers", "predict_predictions.json", **flags)
+    assert json.loads(text).keys() == {f"q{i}" for i in range(4, 10)}
+    assert "predict_f1" in trained and alone == {"predict_samples": 6}
+
+
+def test_only_so_many_rows_without_labels(run, files, tmp_path):
+    (tmp_path / "texts.csv").write_text("text\n" + "word1 good\n" * 5)
+    metrics = run(do_predict=True, test_file=tmp_path / "texts.csv", max_predict_samples=2)
+    assert {name for name in metrics if name.startswith("predict_")} == {"predict_samples"}
+    results = json.loads((tmp_path / "out" / "predict_results.json").read_text())
+    assert results["predict_samples"] == 2
+    assert len((tmp_path / "out" / "predict_results.txt").read_text().splitlines()) == 3

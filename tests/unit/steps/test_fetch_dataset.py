@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from collections import namedtuple
@@ -63,6 +64,97 @@ def test_a_test_split_may_be_missing(files, tmp_path):
     assert facts["num_test_rows"] == 0
     assert not (tmp_path / "dataset" / "test.arrow").exists()
     assert read_schema(tmp_path / "dataset").num_rows == {"train": 3, "validation": 2}
+
+
+@pytest.mark.parametrize(
+    ("content", "level"),
+    [
+        ("sentence\nawful\nfine\nso so\n", logging.WARNING),
+        ("sentence,labels\nawful,neg\nfine,pos\nso so,pos\n", logging.WARNING),
+        ("sentence,label\nawful,\nfine, \nso so,\n", logging.INFO),
+    ],
+)
+def test_test_rows_without_labels_are_a_split_of_their_own(files, tmp_path, caplog, content, level):
+    path = tmp_path / "unlabelled.csv"
+    path.write_text(content)
+    with caplog.at_level(logging.INFO):
+        facts = fetch_dataset(tmp_path / "dataset", **files | {"test_file": str(path)}, max_predict_samples=2)
+    assert facts == {
+        "num_train_rows": 3,
+        "num_validation_rows": 2,
+        "num_test_rows": 0,
+        "num_unlabelled_test_rows": 2,
+        "num_labels": 2,
+    }
+    assert rows(tmp_path / "dataset", "unlabelled_test") == [("awful",), ("fine",)]
+    assert not (tmp_path / "dataset" / "test.arrow").exists()
+    schema = read_schema(tmp_path / "dataset")
+    assert schema.num_rows == {"train": 3, "validation": 2, "unlabelled_test": 2}
+    (record,) = (record for record in caplog.records if "unlabelled_test" in record.message)
+    hint = "; did you mean 'labels'?" if "labels" in content else ""
+    assert record.message == (
+        f"{path}: has no labels in column 'label', so it is the split unlabelled_test, to predict and not to measure "
+        f"on{hint}"
+    )
+    assert record.levelno == level
+
+
+def test_texts_to_predict_are_checked_too(files, tmp_path):
+    path = tmp_path / "unlabelled.csv"
+    settings = files | {"test_file": str(path)}
+    path.write_text("sentence,n\nawful,1\n ,2\n")
+    with pytest.raises(DataError, match=r"^test_file: .*, row 2 \(line 3\): this row has no text in column 'sentence'"):
+        fetch_dataset(tmp_path / "dataset", **settings)
+    path.write_text("text\nawful\n")
+    with pytest.raises(DataError, match=r"^text_column: .*\(test_file\) has no column 'sentence'"):
+        fetch_dataset(tmp_path / "dataset", **settings)
+
+
+def test_test_rows_of_which_some_lack_labels_are_refused(files, tmp_path):
+    path = tmp_path / "some.csv"
+    path.write_text("sentence,label\nawful,\nfine,pos\nso so,\n")
+    message = r"^test_file: .*, row 1 \(line 2\): this row has no label in column 'label' \(2 such rows in all\)"
+    with pytest.raises(DataError, match=message):
+        fetch_dataset(tmp_path / "dataset", **files | {"test_file": str(path)})
+
+
+@pytest.mark.parametrize(("task_name", "label"), [("sst2", -1), ("stsb", -1.0), ("rte", "-1")])
+def test_a_file_of_glues_test_rows_has_no_labels(tmp_path, task_name, label):
+    columns = {"sst2": ["sentence"], "stsb": ["sentence1", "sentence2"], "rte": ["sentence1", "sentence2"]}[task_name]
+    for split, labels in (("train", [0, 1]), ("test", [label])):
+        records = [{**{column: f"{column} {n}" for column in columns}, "label": one} for n, one in enumerate(labels)]
+        (tmp_path / f"{split}.json").write_text(json.dumps(records))
+    train, test = str(tmp_path / "train.json"), str(tmp_path / "test.json")
+    settings = {"train_file": train, "validation_file": train, "test_file": test}
+    facts = fetch_dataset(tmp_path / "dataset", **settings, task_name=task_name)
+    assert facts["num_unlabelled_test_rows"] == 1
+    assert rows(tmp_path / "dataset", "unlabelled_test") == [tuple(f"{column} 0" for column in columns)]
+
+
+def test_questions_without_answers(tmp_path):
+    question = {"id": "7", "question": "?", "context": "a b c"}
+    answered = {**question, "answers": {"text": ["b"], "answer_start": [2]}}
+    article = {"paragraphs": [{"context": "a b c", "qas": [{"id": "8", "question": "!"}]}]}
+    for name, content in (
+        ("train", {"data": [answered]}),
+        ("flat", {"data": [question]}),
+        ("squad", {"data": [article]}),
+    ):
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    train = str(tmp_path / "train.json")
+    for name, row in (("flat", ("7", "?", "a b c")), ("squad", ("8", "!", "a b c"))):
+        settings = {"train_file": train, "validation_file": train, "test_file": str(tmp_path / f"{name}.json")}
+        facts = fetch_dataset(tmp_path / f"{name}_data", **settings, task="question_answering")
+        assert (facts["num_test_rows"], facts["num_unlabelled_test_rows"]) == (0, 1)
+        assert rows(tmp_path / f"{name}_data", "unlabelled_test") == [row]
+
+
+def test_texts_for_masked_language_modeling_need_no_labels(tmp_path):
+    path = tmp_path / "texts.txt"
+    path.write_text("a b\nc d\n")
+    settings = {f"{split}_file": str(path) for split in ("train", "validation", "test")}
+    facts = fetch_dataset(tmp_path / "dataset", **settings, task="masked_language_modeling")
+    assert facts == {"num_train_rows": 2, "num_validation_rows": 2, "num_test_rows": 2, "num_labels": 0}
 
 
 def test_the_same_files_give_the_same_artifact_from_anywhere(files, tmp_path):

@@ -29,6 +29,7 @@ NLI = {
     "hypothesis": TEXT,
     "label": datasets.ClassLabel(names=["entailment", "neutral", "contradiction"]),
 }
+UNLABELLED = "has no labels in column 'label', so it is the split unlabelled_test, to predict and not to measure on"
 SCORES = {"sentence1": TEXT, "sentence2": TEXT, "label": datasets.Value("float32")}
 
 
@@ -71,13 +72,23 @@ def messages(caplog):
 def test_a_task_of_glue(glue, tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         facts = fetch_dataset(tmp_path / "named", task_name="mrpc")
-    assert facts == {"num_train_rows": 3, "num_validation_rows": 1, "num_test_rows": 0, "num_labels": 2}
+    assert facts == {
+        "num_train_rows": 3,
+        "num_validation_rows": 1,
+        "num_test_rows": 0,
+        "num_unlabelled_test_rows": 2,
+        "num_labels": 2,
+    }
+    assert rows(tmp_path / "named", "unlabelled_test") == [
+        ("sentence1 0", "sentence2 0"),
+        ("sentence1 1", "sentence2 1"),
+    ]
     schema = read_schema(tmp_path / "named")
     assert schema.label_names == ["not_equivalent", "equivalent"]
     assert schema.source_columns == {"text": "sentence1", "text_pair": "sentence2", "label": "label"}
     assert schema.task_args["metrics"] == ["accuracy", "f1"]
     assert rows(tmp_path / "named", "train")[0] == ("sentence1 0", "sentence2 0", 1)
-    assert "nyu-mll/glue/mrpc, split test: left out, because it has no labels in column 'label'" in messages(caplog)
+    assert f"nyu-mll/glue/mrpc, split test: {UNLABELLED}" in messages(caplog)
     fetch_dataset(tmp_path / "glue", dataset_name="glue", dataset_config_name="mrpc")
     assert fingerprint(tmp_path / "glue") == fingerprint(tmp_path / "named")
     manifest = read_manifest(tmp_path / "named")
@@ -99,7 +110,8 @@ def test_mnli_has_two_splits_to_measure_on(glue, tmp_path):
 
 def test_stsb_is_a_regression(glue, tmp_path):
     facts = fetch_dataset(tmp_path / "stsb", task_name="stsb")
-    assert (facts["num_labels"], facts["num_test_rows"]) == (0, 0)
+    assert (facts["num_labels"], facts["num_test_rows"], facts["num_unlabelled_test_rows"]) == (0, 0, 1)
+    assert rows(tmp_path / "stsb", "unlabelled_test") == [("sentence1 0", "sentence2 0")]
     assert [label for *_, label in rows(tmp_path / "stsb", "train")] == [0.5, 5.0]
     args = read_schema(tmp_path / "stsb").task_args
     assert (args["problem_type"], args["metrics"]) == ("regression", ["pearson", "spearmanr"])
@@ -196,15 +208,26 @@ def test_a_label_that_is_not_given(saved, tmp_path, split):
         fetch_dataset(tmp_path / "dataset", dataset_name=saved(**labels))
 
 
-def test_a_test_split_without_labels_is_left_out(saved, tmp_path, caplog):
-    name = saved(train=[0, 1], validation=[0], test=[-1, -1])
+def test_a_test_split_without_labels_is_kept_without_them(saved, tmp_path, caplog):
+    names = {"train": ("neg", "pos"), "validation": ("neg", "pos"), "test": ("hidden",)}
+    name = saved(names, train=[0, 1], validation=[0], test=[-1, -1])
     with caplog.at_level(logging.INFO):
         facts = fetch_dataset(tmp_path / "dataset", dataset_name=name)
-    assert facts["num_test_rows"] == 0
-    assert messages(caplog) == [f"{name}, split test: left out, because it has no labels in column 'label'"]
+    assert (facts["num_test_rows"], facts["num_unlabelled_test_rows"]) == (0, 2)
+    assert rows(tmp_path / "dataset", "unlabelled_test") == [("test 0",), ("test 1",)]
+    assert messages(caplog) == [f"{name}, split test: {UNLABELLED}"]
 
 
-def test_a_test_split_without_tags_is_left_out(tmp_path, caplog):
+def test_a_test_split_with_some_labels_is_refused(saved, tmp_path):
+    name = saved(train=[0, 1], validation=[0], test=[-1, 0, -1])
+    message = r"^dataset_name: .*split test, row 1: this row has no label in column 'label' \(2 such rows in all\)"
+    with pytest.raises(DataError, match=message):
+        fetch_dataset(tmp_path / "dataset", dataset_name=name)
+    facts = fetch_dataset(tmp_path / "first", dataset_name=name, max_predict_samples=1)
+    assert (facts["num_test_rows"], facts["num_unlabelled_test_rows"]) == (0, 1)
+
+
+def test_a_test_split_without_tags_is_kept_without_them(tmp_path, caplog):
     tags = datasets.List(datasets.ClassLabel(names=["O", "B-x"]))
     features = datasets.Features({"tokens": datasets.List(datasets.Value("string")), "ner_tags": tags})
     splits = {"train": [0, 1], "validation": [1, 0], "test": [-1, -1]}
@@ -216,10 +239,9 @@ def test_a_test_split_without_tags_is_left_out(tmp_path, caplog):
     ).save_to_disk(tmp_path / "saved")
     with caplog.at_level(logging.INFO):
         facts = fetch_dataset(tmp_path / "dataset", task="token_classification", dataset_name=str(tmp_path / "saved"))
-    assert facts["num_test_rows"] == 0
-    assert f"{tmp_path / 'saved'}, split test: left out, because it has no labels in column 'ner_tags'" in messages(
-        caplog
-    )
+    assert (facts["num_test_rows"], facts["num_unlabelled_test_rows"]) == (0, 1)
+    assert rows(tmp_path / "dataset", "unlabelled_test") == [(["a", "b"],)]
+    assert f"{tmp_path / 'saved'}, split test: has no labels in column 'ner_tags', so" in "".join(messages(caplog))
 
 
 def test_the_first_rows_of_declared_classes(saved, tmp_path):
