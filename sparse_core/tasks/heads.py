@@ -47,7 +47,8 @@ def load_with_head(
     require_config(directory)
     require_weights(directory)
     with quiet_transformers():
-        model, own_names, loading = _load(auto_class, directory, schema, config_values)
+        model, own, loading = _load(auto_class, directory, schema, config_values)
+    own_names = [own.id2label[index] for index in sorted(own.id2label)]
     missing = set(loading["missing_keys"])
     mismatched = {key for key, *_ in loading["mismatched_keys"]}
     _require_body(directory, model, missing | mismatched)
@@ -57,15 +58,21 @@ def load_with_head(
                 f"{setting}: {_misfit(directory, model, schema, own_names)}; use a model trained on such data"
             )
         _require_trained_head(setting, directory, schema, own_names, missing)
-    elif mismatched:
+        _require_same_kind(setting, directory, own.architectures, type(model).__name__)
+        _require_same_meaning(setting, directory, own.problem_type, model.config.problem_type)
+        return model
+    if mismatched:
         logger.warning("model: %s; a new head takes its place", _misfit(directory, model, schema, own_names))
+    _renew_ranges(model, missing | mismatched)
     return model
 
 
 def _load(
     auto_class: Any, directory: Path, schema: DatasetSchema, config_values: dict[str, Any]
-) -> tuple[PreTrainedModel, list[str], dict[str, Any]]:
-    """The model, the label names of its own config, and transformers' account of missing and mismatched keys."""
+) -> tuple[PreTrainedModel, PretrainedConfig, dict[str, Any]]:
+    """The model, the config that the directory has, and transformers' account of missing and mismatched keys."""
+    import copy
+
     import torch
     from safetensors import SafetensorError
     from transformers import AutoConfig
@@ -74,7 +81,7 @@ def _load(
 
     try:
         config = AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
-        own_names = [config.id2label[index] for index in sorted(config.id2label)]
+        own = copy.deepcopy(config)
         _set_labels(config, schema.label_names, config_values)
         model, loading = auto_class.from_pretrained(
             directory,
@@ -91,7 +98,7 @@ def _load(
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelError(f"model: {directory} cannot be loaded as {auto_class.__name__} ({reason})") from error
-    return model, own_names, loading
+    return model, own, loading
 
 
 def _set_labels(config: PretrainedConfig, label_names: list[str], config_values: dict[str, Any]) -> None:
@@ -100,6 +107,19 @@ def _set_labels(config: PretrainedConfig, label_names: list[str], config_values:
         config.label2id = {name: index for index, name in enumerate(label_names)}
     for name, value in config_values.items():
         setattr(config, name, value)
+
+
+def _renew_ranges(model: PreTrainedModel, not_loaded: set[str]) -> None:
+    """Takes the ranges of a head that was replaced out of a quantized model, and lets all ranges move again."""
+    from sparse_core.modifiers.quantization.hf_quantizer import quantization_of, set_phase
+    from sparse_core.modifiers.quantization.modules import reset_ranges
+
+    new = {key.removesuffix(".weight") for key in not_loaded if key.endswith(".weight")}
+    if quantization_of(model) is None or not new:
+        return
+    for name in new:
+        reset_ranges(model.get_submodule(name))
+    set_phase(model, "observing")
 
 
 def _require_body(directory: Path, model: PreTrainedModel, not_loaded: set[str]) -> None:
@@ -134,6 +154,20 @@ def _require_trained_head(
         raise ModelError(
             f"{setting}: {directory} predicts the labels {_listed(own_names)}, but the data has "
             f"{_listed(schema.label_names)}, in this order; use a model trained on these labels"
+        )
+
+
+def _require_same_kind(setting: str, directory: Path, own: list[str] | None, wanted: str) -> None:
+    """Heads of two kinds may have weights of the same names and shapes: those for texts and for tokens do."""
+    if own and wanted not in own:
+        raise ModelError(f"{setting}: {directory} is a {own[0]}, not a {wanted}; use a model trained on this task")
+
+
+def _require_same_meaning(setting: str, directory: Path, own: str | None, wanted: str | None) -> None:
+    if own is not None and wanted is not None and own != wanted:
+        raise ModelError(
+            f"{setting}: {directory} is for {own}, the data for {wanted}; use a model trained on such labels, or "
+            "correct problem_type"
         )
 
 

@@ -86,8 +86,13 @@ class MaskedLanguageModeling(Task):
         return load_with_head(AutoModelForMaskedLM, directory, schema, trained_head=trained_head, setting=setting)
 
     def load_tokenizer(self, directory: Path) -> PreTrainedTokenizerFast:
-        """The tokenizer of a model directory; see `Task.load_tokenizer`."""
+        """The tokenizer of a model directory; pads on the right, so that positions in a row are those in its batch.
+
+        Raises:
+            ModelError: it has no mask token; see `Task.load_tokenizer` too.
+        """
         tokenizer = super().load_tokenizer(directory)
+        tokenizer.padding_side = "right"
         if tokenizer.mask_token_id is None:
             raise ModelError(
                 f"model: the tokenizer of {directory} has no mask token, which {self.name} needs; use a model that was "

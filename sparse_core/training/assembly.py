@@ -82,6 +82,11 @@ def evaluate_on(trainer: Trainer, task: Task, name: str, rows: Dataset, examples
 
 
 def scores_of_last_step(trainer: Trainer) -> dict[str, float]:
-    """Scores of an evaluation that the training made after its last step; empty where it made none."""
+    """Scores of an evaluation that the training made after its last step.
+
+    Empty where it made none, and where the model is by now that of another step.
+    """
+    if trainer.args.load_best_model_at_end:
+        return {}
     evaluations = (entry for entry in reversed(trainer.state.log_history) if "eval_loss" in entry)
     return next((entry for entry in evaluations if entry["step"] == trainer.state.global_step), {})

@@ -89,12 +89,13 @@ class Distiller:
         if not (self._head.has_fixed_inputs and hasattr(dataset, "column_names")):
             self._live = teacher.model.to(device)
             return dataset
-        inputs: Dataset = dataset
-        if teacher.dataset is not None:
-            inputs, input_columns = teacher.dataset, named_inputs(teacher.model) or teacher.dataset.column_names
+        inputs: Dataset = dataset if teacher.dataset is None else teacher.dataset
+        taken = named_inputs(teacher.model)
+        if teacher.dataset is None:
+            taken = {*input_columns, *(taken or ())}
         return with_teacher_outputs(
             dataset,
-            inputs.select_columns([column for column in inputs.column_names if column in input_columns]),
+            inputs.select_columns([column for column in inputs.column_names if taken is None or column in taken]),
             teacher.model,
             teacher.collator or collator,
             self.output_keys,

@@ -23,10 +23,12 @@ from sparse_core.artifacts import (
     staged,
     write_json,
 )
-from sparse_core.errors import ModelError
+from sparse_core.errors import ConfigError, ModelError
 from sparse_core.modifiers.base import TrainingContext
 from sparse_core.modifiers.distillation.modifier import DistillationModifier
+from sparse_core.modifiers.pruning.magnitude import GMPruningModifier
 from sparse_core.modifiers.pruning.report import sparsity_report
+from sparse_core.modifiers.quantization.modifier import QuantizationModifier
 from sparse_core.tasks import read_examples, read_schema, task_of
 from sparse_core.training.assembly import evaluate_on, scores_of_last_step, task_trainer
 from sparse_core.training.callback import TIMING_SUFFIXES
@@ -151,6 +153,12 @@ class TrainingRun:
         schema = read_schema(self.dataset)
         task = task_of(schema)
         arguments = self.settings.to_hugging_face(work_dir)
+        changing = (*self.recipe.of_type(GMPruningModifier), *self.recipe.of_type(QuantizationModifier))
+        if arguments.load_best_model_at_end and changing:
+            raise ConfigError(
+                "training_arguments: load_best_model_at_end would bring back weights from before they were pruned or "
+                f"quantized, which usually score best; leave it out of {self.step}"
+            )
         transformers.set_seed(arguments.seed)  # before the head is made
         model = task.load_model(self.model, schema)
         for modifier in self.recipe.modifiers:  # a recipe that does not fit fails here, not after the teacher has run

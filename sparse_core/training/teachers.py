@@ -144,7 +144,9 @@ def _load(directory: Path, model: nn.Module) -> nn.Module:
     names = [config.id2label[index] for index in sorted(config.id2label)] if head.has_labels else []
     schema = DatasetSchema(task="", source_columns={}, label_names=names, num_rows={})
     auto_class = getattr(transformers, head.auto_class)
-    return load_with_head(auto_class, directory, schema, trained_head=True, setting="distill_teacher")
+    problem_type = problem_type_of(model, None)
+    meaning = {} if problem_type is None else {"problem_type": problem_type}
+    return load_with_head(auto_class, directory, schema, trained_head=True, setting="distill_teacher", **meaning)
 
 
 def teacher_rows(
@@ -171,17 +173,26 @@ def teacher_rows(
         setting: name of the setting that chose the teacher, for messages.
 
     Returns:
-        Arguments of `Trainer`; empty where both have the same tokenizer.
+        Arguments of `Trainer`; empty where the teacher can read the student's tokens. It cannot where its tokenizer
+        makes the same ids and more inputs, such as the `token_type_ids` that tell a BERT, but no DistilBERT, which of
+        two texts a token is of.
 
     Raises:
-        ModelError: the tokenizers differ, and that was not asked for or cannot be.
+        ModelError: the tokenizers differ, and that was not asked for or cannot be; or the teacher cannot read as many
+            tokens.
     """
-    tokenizer = task.load_tokenizer(teacher)
-    difference = tokenizer_difference(task.load_tokenizer(model), tokenizer)
-    if not difference:
-        return {}
+    own, tokenizer = task.load_tokenizer(model), task.load_tokenizer(teacher)
     head = head_of(student)
-    if head.is_per_token or not use_teacher_tokenizer:
+    difference = tokenizer_difference(own, tokenizer)
+    if not difference:
+        if tokenizer.model_max_length < max_seq_length:
+            raise ModelError(
+                f"{setting}: {teacher} reads at most {tokenizer.model_max_length} tokens, max_seq_length is "
+                f"{max_seq_length}; lower max_seq_length, or use a teacher that reads as many"
+            )
+        if not head.has_fixed_inputs or set(tokenizer.model_input_names) <= set(own.model_input_names):
+            return {}
+    elif head.is_per_token or not use_teacher_tokenizer:
         raise ModelError(
             f"{setting}: {teacher} has another tokenizer than the model {model}: {difference}; "
             + _advice(head, "set use_teacher_tokenizer, which gives the teacher tokens of its own")

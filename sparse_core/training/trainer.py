@@ -36,6 +36,7 @@ from sparse_core.training.checkpoints import last_whole_checkpoint, require_whol
 from sparse_core.training.distiller import make_distiller
 from sparse_core.training.sampler import LengthGroupedSampler
 from sparse_core.training.scheduler import RecipeScheduler
+from sparse_core.training.streamed import StreamedMetrics
 from sparse_core.training.teachers import without_teacher_inputs
 
 logger = logging.getLogger(__name__)
@@ -234,8 +235,8 @@ class Trainer(transformers.Trainer):
         return LengthGroupedSampler(lengths, self.args.train_batch_size * self.args.gradient_accumulation_steps, seed)
 
     def _get_eval_sampler(self, eval_dataset: Any) -> Any:
-        """Rows of like length together where metrics follow batch by batch; else, as for `predict`, as they come."""
-        if self.args.batch_eval_metrics and "input_ids" in getattr(eval_dataset, "column_names", ()):
+        """Rows of like length together for StreamedMetrics, which expect them so; else as they come."""
+        if isinstance(self.compute_metrics, StreamedMetrics):
             return rows_by_length(eval_dataset).tolist()
         return SequentialSampler(eval_dataset) if hasattr(eval_dataset, "__len__") else None
 
@@ -292,8 +293,11 @@ class Trainer(transformers.Trainer):
     def _get_num_items_in_batch(self, batch_samples: list, device: Any) -> Any:
         # Hugging Face counts the entries of `labels` alone; a row with a span has one label, the pair of its ends
         name = next(iter(self.label_names), "labels")
+        names = [name if "labels" not in batch else "labels" for batch in batch_samples]
         counted = [
-            batch if "labels" in batch or name not in batch else {"labels": batch[name]} for batch in batch_samples
+            # it counts what is not IGNORE_INDEX
+            {"labels": torch.where(_is_labelled(batch[name]), 0, IGNORE_INDEX)} if name in batch else batch
+            for name, batch in zip(names, batch_samples, strict=True)
         ]
         return super()._get_num_items_in_batch(counted, device)
 
@@ -330,16 +334,23 @@ class Trainer(transformers.Trainer):
         labels = next((inputs[name] for name in self._label_names() if name in inputs), None)
         # without the count the parent gives the plain mean over this batch
         loss, outputs = super().compute_loss(model, dict(inputs), return_outputs=True)
+        num_labelled = None if labels is None else _is_labelled(labels).sum()
+        if num_labelled is not None:
+            loss = torch.where(num_labelled > 0, loss, 0.0)  # the mean over no label is no number
         if model.training:
             if self._distiller is not None:
                 epoch = self.state.global_step / self._steps_per_epoch if self._steps_per_epoch else 0.0
                 loss = self._distiller.mixed_loss(loss, outputs, batch, labels, epoch)
-            if num_items_in_batch is not None and labels is not None:
+            if num_items_in_batch is not None and num_labelled is not None:
                 scale = self.accelerator.num_processes if self.args.average_tokens_across_devices else 1
-                num_labelled = labels.ne(IGNORE_INDEX).sum()
-                # the mean over no label is no number; such a batch has no share in the step
-                loss = torch.where(num_labelled > 0, loss, 0.0) * (num_labelled / num_items_in_batch) * scale
+                # a batch without labels has no share, also in a step that has none at all
+                loss = loss * (num_labelled / torch.as_tensor(num_items_in_batch).clamp(min=1)) * scale
         return (loss, outputs) if return_outputs else loss
+
+
+def _is_labelled(labels: Tensor) -> Tensor:
+    """Which labels count, bool in their shape; as numbers of a regression all do, -100 too."""
+    return torch.ones_like(labels, dtype=torch.bool) if labels.is_floating_point() else labels.ne(IGNORE_INDEX)
 
 
 def _one_of(arguments: dict[str, Any]) -> Any:

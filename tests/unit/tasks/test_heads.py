@@ -11,7 +11,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from sparse_core.errors import ModelError
-from sparse_core.modifiers.quantization.hf_quantizer import apply_quantization, quantization_of
+from sparse_core.modifiers.quantization.hf_quantizer import apply_quantization, quantization_of, set_phase
 from sparse_core.modifiers.quantization.settings import QuantizationSettings
 from sparse_core.tasks import DatasetSchema, get_task
 from sparse_core.tasks.heads import load_with_head
@@ -42,6 +42,17 @@ def test_an_encoder_gets_a_head_for_the_labels(encoder, caplog, capfd):
     expected = load_file(encoder / "model.safetensors")["encoder.layer.0.output.dense.weight"]
     assert torch.equal(model.bert.encoder.layer[0].output.dense.weight, expected)
     assert caplog.records == [] and capfd.readouterr() == ("", "")
+
+
+def test_a_head_for_texts_is_none_for_tokens_though_its_weights_have_the_same_names(tmp_path):
+    config = transformers.BertConfig(vocab_size=12, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+                                     intermediate_size=16, num_labels=2)  # fmt: skip
+    transformers.BertForSequenceClassification(config).save_pretrained(tmp_path / "texts")
+    schema = DatasetSchema("token_classification", {}, ["0", "1"], {})
+    tokens = get_task("token_classification")
+    with pytest.raises(ModelError, match=r"^teacher: .*texts is a BertForSequenceClassification, not a BertForToken"):
+        tokens.load_model(tmp_path / "texts", schema, trained_head=True, setting="teacher")
+    assert tokens.load_model(tmp_path / "texts", schema).num_labels == 2  # to be trained
 
 
 def test_the_seed_decides_the_new_head(encoder):
@@ -176,3 +187,39 @@ def test_a_quantized_checkpoint_comes_back_quantized_with_equal_logits(encoder, 
     again = TASK.load_model(tmp_path / "quantized", BINARY, trained_head=True)
     assert quantization_of(again) is not None
     assert torch.equal(again(**batch).logits, model(**batch).logits)
+
+
+def with_problem_type(directory, problem_type):
+    config = json.loads((directory / "config.json").read_text())
+    (directory / "config.json").write_text(json.dumps({**config, "problem_type": problem_type}))
+    return directory
+
+
+def test_a_head_whose_outputs_mean_something_else_is_no_trained_head(tmp_path):
+    task = get_task("text_classification", {"problem_type": "multi_label_classification", "num_labels": 2})
+    directory = with_problem_type(make_model(tmp_path / "model", labels=["0", "1"]), "single_label_classification")
+    message = r"^teacher: .*model is for single_label_classification, the data for multi_label_classification; use a "
+    with pytest.raises(ModelError, match=message):
+        task.load_model(directory, BINARY, trained_head=True, setting="teacher")
+    assert task.load_model(directory, BINARY).config.problem_type == "multi_label_classification"
+    with_problem_type(directory, None)
+    assert task.load_model(directory, BINARY, trained_head=True).config.problem_type == "multi_label_classification"
+
+
+@pytest.mark.parametrize("names", [("0", "1", "2"), ("0", "1")])
+def test_only_a_new_head_of_a_quantized_model_gets_new_ranges_that_move(names, tmp_path):
+    model = TASK.load_model(make_model(tmp_path / "model", labels=["0", "1"]), BINARY)
+    apply_quantization(model, QuantizationSettings(quantize_linear_activations=True))
+    with torch.no_grad():
+        model.classifier.weight *= 1e-3
+    model.train()(input_ids=torch.tensor([[2, 5, 3]]))
+    set_phase(model, "frozen")
+    model.eval().save_pretrained(tmp_path / "model")
+    again = TASK.load_model(tmp_path / "model", schema_of(*names))
+    classifier, is_new = again.classifier, len(names) == 3
+    assert classifier.output_fake_quant.is_observed is not is_new
+    assert classifier.weight_fake_quant.is_consistent and classifier.weight_fake_quant.observing is is_new
+    largest = max(-classifier.weight_fake_quant.min_val, classifier.weight_fake_quant.max_val)
+    assert largest == classifier.weight.abs().max()
+    assert quantization_of(again).phase == ("observing" if is_new else "frozen")
+    assert again.bert.pooler.dense.input_fake_quant.is_observed

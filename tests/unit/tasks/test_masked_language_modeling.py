@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import math
 import pickle
@@ -190,6 +191,12 @@ def test_a_tokenizer_without_a_mask_token_is_refused(directory):
 
 def masks_of(ids, stream="a", probability=0.15, vocab_size=1000):
     return mask_row(np.array(ids), SPECIAL, probability, stream, MASK, vocab_size)
+
+
+def test_rows_are_padded_on_the_right_so_that_positions_are_those_of_the_batch(directory):
+    settings = json.loads((directory / "tokenizer_config.json").read_text())
+    (directory / "tokenizer_config.json").write_text(json.dumps({**settings, "padding_side": "left"}))
+    assert TASK.load_tokenizer(directory).padding_side == "right"
 
 
 def test_fifteen_percent_are_chosen_and_of_these_80_masked_10_random_10_kept():

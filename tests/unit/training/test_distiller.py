@@ -208,7 +208,8 @@ def test_a_teacher_outside_its_epochs_does_nothing(tmp_path):
     assert len(teacher.seen) == 1
 
 
-def test_a_step_in_which_nothing_is_labelled_changes_nothing(tmp_path):
+@pytest.mark.parametrize("num_labels_in_step", [0, 5])
+def test_a_step_in_which_nothing_is_labelled_changes_nothing(num_labels_in_step, tmp_path):
     unlabelled = make_rows(lambda ids: {"labels": [-100] * len(ids)})
     model = make("TokenClassification")
     before = [parameter.detach().clone() for parameter in model.parameters()]
@@ -217,7 +218,7 @@ def test_a_step_in_which_nothing_is_labelled_changes_nothing(tmp_path):
     )
     trainer.train_dataset = trainer._distiller.prepare(unlabelled, unlabelled.column_names, pad, 6, torch.device("cpu"))
     batch = TeacherOutputCollator(pad)(list(trainer.train_dataset))
-    loss = trainer.compute_loss(model.train(), batch, num_items_in_batch=torch.tensor(5))
+    loss = trainer.compute_loss(model.train(), batch, num_items_in_batch=torch.tensor(num_labels_in_step))
     loss.backward()
     assert loss.item() == 0.0
     assert all(parameter.grad is None or not parameter.grad.any() for parameter in model.parameters())
@@ -274,3 +275,23 @@ def test_transformers_own_collators_know_nothing_of_the_teacher(kind, tmp_path):
     ours.train()
     losses = [[entry["loss"] for entry in t.state.log_history if "loss" in entry] for t in (trainer, ours)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-5) and len(losses[0]) == 2
+
+
+def test_an_evaluation_survives_a_batch_in_which_nothing_is_labelled(tmp_path):
+    rows = make_rows(lambda ids: {"labels": [-100] * len(ids)})
+    trainer = make_trainer("TokenClassification", tmp_path, make("TokenClassification"), recipe=None, eval_dataset=rows)
+    assert trainer.evaluate()["eval_loss"] == 0.0
+
+
+@pytest.mark.parametrize("accumulation", [1, 2])
+def test_minus_a_hundred_is_a_number_like_others_in_a_regression(accumulation, tmp_path):
+    numbers = iter([-100.0, -100.0, -100.0, 3.0, 5.0, 7.0])
+    rows = make_rows(lambda ids: {"labels": next(numbers)})
+    settings = {"per_device_train_batch_size": 6 // accumulation, "gradient_accumulation_steps": accumulation}
+    model = make_of("a number", 0)
+    batch = pad(list(rows))
+    expected = model(**batch).loss.item()
+    make = make_trainer("a number", tmp_path, model, recipe=None, train_dataset=rows, settings=settings)
+    make.args.num_train_epochs = 1
+    make.train()
+    assert make.state.log_history[0]["loss"] == pytest.approx(expected, rel=1e-4)

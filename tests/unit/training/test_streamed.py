@@ -99,7 +99,7 @@ def test_no_more_logits_are_kept_than_a_batch_has(inputs, evaluate, monkeypatch)
 
 def test_predict_gives_the_rows_in_their_order(evaluate, inputs):
     _, _, trainer = evaluate(per_device_eval_batch_size=4)
-    trainer.compute_metrics, trainer.args.batch_eval_metrics = None, False
+    trainer.compute_metrics = None
     logits = trainer.predict(trainer.eval_dataset).predictions
     task = task_of(read_schema(inputs / "dataset"))
     expected = predict(
@@ -121,13 +121,13 @@ def test_another_split_has_a_name_of_its_own(evaluate, inputs):
 def run(inputs, tmp_path):
     """Trains for an epoch; settings are those of the step."""
 
-    def run(model="model", **settings):
+    def run(model="model", recipe=RECIPE, **settings):
         values = {"max_seq_length": 16, "per_device_train_batch_size": 8, "per_device_eval_batch_size": 4, **settings}
         return TrainingRun(
             step="test",
             model=inputs / model,
             dataset=inputs / "dataset",
-            recipe=load_recipe(RECIPE),
+            recipe=load_recipe(recipe),
             teacher=None,
             output=tmp_path / "out",
             settings=TrainingSettings(**values),
@@ -161,3 +161,25 @@ def test_arguments_that_are_not_the_users_to_decide(run, name):
     message = rf"^training_arguments: '{name}' is decided by the step, the recipe or the task; leave it out$"
     with pytest.raises(ConfigError, match=message):
         run(training_arguments=json.dumps({name: 1}))
+
+
+def test_the_metrics_are_those_of_the_model_that_is_kept(run, tmp_path):
+    settings = {"load_best_model_at_end": True, "eval_strategy": "steps", "save_strategy": "steps", "eval_steps": 1}
+    settings |= {"save_steps": 1, "learning_rate": 0.5, "metric_for_best_model": "loss", "greater_is_better": False}
+    metrics = run(training_arguments=json.dumps(settings))
+    log = json.loads((tmp_path / "out" / "training_log.json").read_text())["log_history"]
+    losses = [entry["eval_loss"] for entry in log if "eval_loss" in entry]
+    assert len(losses) >= 3 and metrics["eval_loss"] == pytest.approx(min(losses[:3])) and min(losses[:3]) < losses[2]
+
+
+@pytest.mark.parametrize(
+    "modifier",
+    [
+        "QuantizationModifier {start_epoch: 0.5}",
+        "GMPruningModifier {start_epoch: 0, end_epoch: 1, init_sparsity: 0, final_sparsity: 0.5, params: __ALL__}",
+    ],
+)
+def test_the_best_model_is_not_one_from_before_the_recipe_has_done_its_work(run, modifier):
+    message = "^training_arguments: load_best_model_at_end would bring back weights .*; leave it out of test$"
+    with pytest.raises(ConfigError, match=message):
+        run(recipe=f"{RECIPE}- !{modifier}\n", training_arguments='{"load_best_model_at_end": true}')

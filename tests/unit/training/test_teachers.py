@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 import datasets
@@ -180,8 +181,7 @@ def train_with(teacher, directory, dataset, tmp_path, **arguments):
         recipe=RECIPE,
         teacher=teacher,
         args=TrainingArguments(str(tmp_path / "run"), use_cpu=True, disable_tqdm=True, save_strategy="no"),
-        data_collator=TASK.collator(tokenizer, training=True),
-        **{"train_dataset": rows, **arguments},
+        **{"train_dataset": rows, "data_collator": TASK.collator(tokenizer, training=True), **arguments},
     )
     trainer.train()
     return trainer.train_dataset
@@ -229,3 +229,85 @@ def test_a_data_set_without_such_columns_stays_as_it_is():
     assert without_teacher_inputs(None) == (None, None)
     assert without_teacher_inputs([1, 2]) == ([1, 2], None)
     assert Teacher(torch.nn.Linear(1, 1)).dataset is None
+
+
+@pytest.fixture
+def without_segments(tmp_path):
+    """A DistilBERT, whose tokenizer makes the same ids as a BERT's and no `token_type_ids`."""
+    directory = tmp_path / "distilbert"
+    make_tokenizer(directory)
+    settings = json.loads((directory / "tokenizer_config.json").read_text())
+    settings["model_input_names"] = ["input_ids", "attention_mask"]
+    (directory / "tokenizer_config.json").write_text(json.dumps(settings))
+    config = transformers.DistilBertConfig(
+        vocab_size=16, dim=8, n_layers=1, n_heads=2, hidden_dim=16, max_position_embeddings=16, num_labels=2
+    )
+    transformers.DistilBertForSequenceClassification(config).save_pretrained(directory)
+    return directory
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    return make_dataset(tmp_path / "pairs", pairs=["the film", "very bad", "a plot", "good", "bad plot"])
+
+
+def with_visible_segments(directory):
+    """Makes weights so large that no output is the same without the embedding of the second text."""
+    model = loaded(directory)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(20)
+    model.save_pretrained(directory)
+    return directory
+
+
+def test_a_teacher_of_pairs_reads_which_text_a_token_is_of(student, without_segments, pairs, tmp_path):
+    teacher = with_visible_segments(student)
+    own = teacher_rows(
+        TASK, loaded(without_segments), without_segments, teacher, pairs, 16, use_teacher_tokenizer=False
+    )
+    rows = train_with(loaded(teacher), without_segments, pairs, tmp_path, **own)
+    assert "token_type_ids" not in rows.column_names
+    for ours, by_hand in zip(rows["teacher_logits"], outputs_of(teacher, pairs), strict=True):
+        assert ours == pytest.approx(by_hand, abs=1e-5)
+
+
+def test_a_teacher_gets_columns_that_the_student_does_not_take(student, without_segments, pairs, tmp_path):
+    teacher = with_visible_segments(student)
+    tokenizer = load_tokenizer(teacher)
+    found = train_with(
+        loaded(teacher),
+        without_segments,
+        pairs,
+        tmp_path,
+        train_dataset=TASK.load_split(pairs, "train", tokenizer, 16),
+        data_collator=TASK.collator(tokenizer),
+    )
+    for ours, by_hand in zip(found["teacher_logits"], outputs_of(teacher, pairs), strict=True):
+        assert ours == pytest.approx(by_hand, abs=1e-5)
+
+
+def test_a_teacher_of_masked_tokens_needs_no_segments(without_segments, dataset, tmp_path):
+    teacher = make_model(tmp_path / "masked", model_class=transformers.BertForMaskedLM)
+    student = transformers.DistilBertForMaskedLM(loaded(without_segments).config)
+    task = get_task("masked_language_modeling")
+    assert teacher_rows(task, student, without_segments, teacher, dataset, 16, use_teacher_tokenizer=False) == {}
+
+
+def test_a_teacher_that_reads_fewer_tokens_is_refused(student, dataset, tmp_path):
+    short = make_model(tmp_path / "short", labels=["0", "1"])
+    config = json.loads((short / "config.json").read_text())
+    (short / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 8}))
+    message = "teacher: .*short reads at most 8 tokens, max_seq_length is 16; lower max_seq_length, or use a teacher"
+    with pytest.raises(ModelError, match=message):
+        teacher_rows(TASK, loaded(student), student, short, dataset, 16, use_teacher_tokenizer=False)
+
+
+def test_a_teacher_whose_outputs_mean_something_else_is_refused(student, tmp_path):
+    teacher = make_model(tmp_path / "teacher", labels=["0", "1"])
+    config = json.loads((teacher / "config.json").read_text())
+    (teacher / "config.json").write_text(json.dumps({**config, "problem_type": "multi_label_classification"}))
+    model = loaded(student)
+    model.config.problem_type = "single_label_classification"
+    with pytest.raises(ModelError, match="distill_teacher: .*teacher is for multi_label_classification, the data for"):
+        resolve_teacher(teacher, model, None, has_own_tokens=False)
