@@ -8,6 +8,8 @@ import sys
 from typing import TextIO
 
 LIBRARY_LOGGERS = ("sparse_core", "sparse_pipelines")
+_QUIET_LOGGERS = ("transformers.trainer_utils",)
+"""Warns about file times, on some file systems at every checkpoint; nothing follows from it for the user."""
 
 
 class CompactFormatter(logging.Formatter):
@@ -35,3 +37,5 @@ def configure_logging(verbose: bool = False, stream: TextIO | None = None) -> No
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for name in LIBRARY_LOGGERS:
         logging.getLogger(name).setLevel(logging.DEBUG if verbose else logging.INFO)
+    for name in _QUIET_LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING if verbose else logging.ERROR)

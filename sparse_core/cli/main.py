@@ -18,7 +18,7 @@ from sparse_core.cli.logs import configure_logging
 from sparse_core.cli.parser import Parser, add_parameters, first_line
 from sparse_core.cli.recipe import add_recipe_commands
 from sparse_core.cli.training import EXPORT, TITLES, sparseml_command
-from sparse_core.errors import process_boundary
+from sparse_core.errors import ConfigError, did_you_mean, process_boundary
 
 STEPS = (
     "fetch_dataset",
@@ -71,9 +71,19 @@ def build_parser() -> Parser:
 
 
 def _chosen(words: list[str]) -> Callable[[], None]:
+    _require_known(words)
     options = build_parser().parse(words)
     configure_logging(getattr(options, "verbose", False))
     return lambda: options.run(options)
+
+
+def _require_known(words: list[str]) -> None:
+    known = (*STEPS, *TITLES, "recipe")
+    if words and not words[0].startswith("-") and words[0] not in known:
+        nearest = did_you_mean(words[0].rpartition(".")[2], known)
+        raise ConfigError(
+            f"sparse-core: unknown command '{words[0]}'{nearest or '; `sparse-core --help` lists the commands'}"
+        )
 
 
 def _add_verbose(parser: argparse.ArgumentParser) -> None:

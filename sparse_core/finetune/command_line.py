@@ -141,7 +141,8 @@ def _words_of(path: Path) -> list[str]:
     except OSError as error:
         raise ConfigError(f"{path}: the file cannot be read: {error.strerror}") from None
     except (ValueError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: not a {path.suffix[1:].upper()} file: {' '.join(str(error).split())}") from None
+        reason = " ".join(str(error).split()).replace(' in "<unicode string>"', "")
+        raise ConfigError(f"{path}: not a {path.suffix[1:].upper()} file: {reason}") from None
     if not isinstance(values, dict):
         raise ConfigError(f'{path}: expected flags and their values, such as {{"do_train": true}}')
     return as_words(values)

@@ -121,7 +121,11 @@ def _from_scratch(model: PretrainingModelArguments, seed: int, directory: Path) 
     config.vocab_size = len(tokenizer)
     config.pad_token_id = tokenizer.pad_token_id
     transformers.set_seed(seed)
-    network = transformers.AutoModelForMaskedLM.from_config(config)
+    try:
+        network = transformers.AutoModelForMaskedLM.from_config(config)
+    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+        setting = "config_name" if model.config_name is not None else "config_overrides"
+        raise ConfigError(f"--{setting}: no model can be made of it: {' '.join(str(error).split())}") from None
     logger.info("a new %s of %.1f million parameters, with random weights", config.model_type, _millions(network))
     network.save_pretrained(directory)
     return directory

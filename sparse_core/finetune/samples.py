@@ -46,4 +46,4 @@ def write_samples(directory: Path, model: PreTrainedModel, task: Task, rows: Dat
             (outputs_folder, "out", named_outputs(task, forward(batch))),
         ):
             np.savez(folder / f"{prefix}-{number:04}.npz", **{name: array[0] for name, array in values.items()})
-    logger.info("%d samples of inputs and outputs are in %s", len(rows), directory)
+    logger.info("%d samples are in the folders %s and %s", len(rows), INPUTS_FOLDER, OUTPUTS_FOLDER)

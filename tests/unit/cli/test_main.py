@@ -74,7 +74,8 @@ def test_results_are_aligned():
     [
         (["fetch_recipe", "--recipe", "dense/bas", "--output", "o"], "did you mean 'dense/base'"),
         (["fetch_recipe", "--recipes", "x", "--output", "o"], "--recipe"),
-        (["bench"], "invalid choice: 'bench'"),
+        (["quux"], "unknown command 'quux'; `sparse-core --help` lists the commands"),
+        (["exportonnx"], "unknown command 'exportonnx'; did you mean 'export_onnx'?"),
         ([], "required: COMMAND"),
     ],
 )
@@ -111,6 +112,14 @@ def test_logs_are_bare_messages_with_the_level_where_it_matters(capsys):
     logging.getLogger("another_library").info("hidden too")
     logging.getLogger("another_library").warning("heard")
     assert capsys.readouterr().err == "epoch 1\nwarning: heard\n"
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_warnings_that_nobody_can_act_on_are_left_out_unless_verbose(verbose):
+    configure_logging(verbose=verbose)
+    assert logging.getLogger("transformers.trainer_utils").isEnabledFor(logging.WARNING) == verbose
+    assert logging.getLogger("transformers.trainer_utils").isEnabledFor(logging.ERROR)
+    assert logging.getLogger("transformers.trainer").isEnabledFor(logging.WARNING)
 
 
 def test_verbose_logs_have_names(capsys):

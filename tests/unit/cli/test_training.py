@@ -65,7 +65,11 @@ def test_the_main_help_lists_them(capsys):
     [
         (["text_classification", "--task_nam", "sst2"], "unknown flag '--task_nam'; did you mean '--task_name'?"),
         (["train.token_classification", "--do_train"], "--output_dir: not given"),
-        (["text_clasification"], "invalid choice: 'text_clasification'"),
+        (["text_clasification"], "unknown command 'text_clasification'; did you mean 'text_classification'?"),
+        (
+            ["train.question-answering"],
+            "unknown command 'train.question-answering'; did you mean 'question_answering'?",
+        ),
         (["export_onnx", "--model_path", "m"], "--task: not given"),
     ],
 )

@@ -254,7 +254,7 @@ def test_numbers_that_yaml_reads_as_text(tmp_path):
     [
         ("none.json", None, "none.json: the file cannot be read: No such file"),
         ("a.json", "{", "a.json: not a JSON file: "),
-        ("a.yaml", "a: [", "a.yaml: not a YAML file: "),
+        ("a.yaml", "a: [b", "a.yaml: not a YAML file: while parsing a flow sequence, line 1, column 4"),
         ("b.yaml", "!!python/object:os.system {}", "b.yaml: not a YAML file: "),
         ("c.json", "[1]", "c.json: expected flags and their values"),
         ("d.json", '{"output_dir": "o", "task_nam": "sst2"}', "unknown flag '--task_nam'; did you mean '--task_name'"),

@@ -87,6 +87,10 @@ def test_a_model_from_scratch_by_a_configuration(student, model):
         ),
         ({"model_name_or_path": "M", "config_overrides": "a=1"}, "^--config_overrides: only for a model from scratch"),
         (
+            {"model_type": "bert", "tokenizer_name": "M", "config_overrides": "hidden_size=30,num_attention_heads=4"},
+            r"^--config_overrides: no model can be made of it: The hidden size \(30\) is not a multiple",
+        ),
+        (
             {"config_name": "M", "tokenizer_name": "M", "config_overrides": "a=1"},
             "^--config_overrides: does not go with",
         ),
