@@ -241,8 +241,8 @@ def _require_within_tolerance(verification: Verification) -> None:
         where = f"of the {name} ONNX Runtime session over {verification.num_rows} validation rows"
         if not math.isfinite(result.max_abs_difference):
             raise ExportError(
-                f"model: an output of torch or {where} is not a finite number; the weights are damaged, or the training "
-                "has diverged"
+                f"model: an output of torch or {where} is not a finite number; the weights are damaged, or the "
+                "training has diverged"
             )
         # "not >=" so that a NaN fails
         if not result.agreement >= min_agreement:
