@@ -68,7 +68,7 @@ _OBJECTS_OR_FILES = ("accelerator_config", "fsdp_config")
 
 
 def require_objects(namespace: argparse.Namespace) -> None:
-    """Refuses what is no JSON object, or no file with one, where one is expected; and what needs several processes.
+    """Refuses what is no JSON object where one is expected, what needs several processes, and flags at odds.
 
     Raises:
         ConfigError: there is such a value.
@@ -76,6 +76,12 @@ def require_objects(namespace: argparse.Namespace) -> None:
     for name in _FOR_SEVERAL_PROCESSES:
         if getattr(namespace, name):
             raise ConfigError(f"--{name}: is for training in several processes, and a command trains in one")
+    strategies = [str(getattr(value, "value", value)) for value in (namespace.eval_strategy, namespace.save_strategy)]
+    if namespace.load_best_model_at_end and strategies[0] != strategies[1]:
+        raise ConfigError(
+            "--load_best_model_at_end: needs --eval_strategy and --save_strategy of the same value, got "
+            f"'{strategies[0]}' and '{strategies[1]}'"
+        )
     for name in (*_OBJECTS, *_OBJECTS_OR_FILES):
         text = getattr(namespace, name)
         if not isinstance(text, str) or (name in _OBJECTS_OR_FILES and Path(text).is_file()):

@@ -41,6 +41,12 @@ class CommandTrainingArguments(TrainingArguments):
     )
 
 
+_LIST_FLAGS = frozenset(
+    field.name for field in dataclasses.fields(CommandTrainingArguments) if "list" in str(field.type)
+)
+"""Flags that take several words; others take a list of a file as one text with commas."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Arguments:
     """One command line.
@@ -156,8 +162,10 @@ def as_words(values: Mapping[str, Any]) -> list[str]:
 def _words(name: str, value: Any) -> list[str]:
     if value is None:
         return []
-    if isinstance(value, list):
+    if isinstance(value, list) and name in _LIST_FLAGS:
         return [f"--{name}", *map(str, value)]
+    if isinstance(value, list):
+        value = ",".join(map(str, value))
     if isinstance(value, bool | Mapping):
         value = json.dumps(value)
     return [f"--{name}={value}"]

@@ -56,6 +56,11 @@ def dataset_directory(command: TaskCommand, data: DataArguments, *, trains: bool
     """
     settings = settings_of(command, data)
     settings |= _stand_ins(command, data, settings, trains, evaluates)
+    if not trains and settings.get("validation_file") and not settings.get("train_file"):
+        raise ConfigError(
+            f"--train_file: not given; the labels of {command.task} come from the training rows, so name them for "
+            "--do_eval and --do_predict too"
+        )
     has_data = any(settings.get(name) for name in _SOURCES)
     if not has_data and not (command.task == "text_classification" and settings.get("task_name")):
         raise ConfigError("--dataset_name: no data is given; name a data set, or files with --train_file")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import transformers
+from transformers.trainer import TRAINER_STATE_NAME
 
 from sparse_core.artifacts import exclusive
 from sparse_core.errors import ConfigError, DataError
@@ -97,6 +99,8 @@ def _require_something_to_do(arguments: Arguments) -> None:
         )
     if not (training.do_train or training.do_eval or training.do_predict or arguments.data.num_export_samples):
         raise ConfigError("--do_train, --do_eval, --do_predict: none is given, so there is nothing to do")
+    if training.do_predict and arguments.command.task == "masked_language_modeling":
+        raise ConfigError("--do_predict: masked_language_modeling has nothing to predict; use --do_eval for its scores")
     if recipe.recipe is None and recipe.recipe_args is not None:
         raise ConfigError("--recipe_args: given without --recipe, whose variables they would be")
     if training.world_size > 1:
@@ -203,6 +207,7 @@ def _run(inputs: _Inputs, checkpoint: Path | None) -> dict[str, float]:
             pad_to=inputs.pad_to,
             **further,
         )
+    test_split = _test_split(inputs) if training.do_predict else ""
     results: dict[str, float] = {}
     if training.do_train:
         require_optimizer(trainer)
@@ -210,7 +215,7 @@ def _run(inputs: _Inputs, checkpoint: Path | None) -> dict[str, float]:
     if training.do_eval:
         results |= _evaluate(trainer, inputs)
     if training.do_predict:
-        results |= _predict(trainer, inputs)
+        results |= _predict(trainer, inputs, test_split)
     if num_samples and evaluation is not None:
         rows = evaluation.select(range(min(num_samples, len(evaluation))))
         write_samples(output_dir, trainer.model, inputs.task, rows, inputs.task.collator(inputs.tokenizer))
@@ -265,12 +270,20 @@ def _train(trainer: Trainer, inputs: _Inputs, checkpoint: Path | None) -> dict[s
         if inputs.recipe is not None:
             (directory / ARTIFACT_NAME).write_text(inputs.recipe.to_yaml(), encoding="utf-8")
     trainer.save_state()
+    if checkpoint is not None and _step_of(checkpoint) == trainer.state.global_step:
+        logger.info("the training had come to its end before; train_results.json stays as it is")
+        return {}
     return _report(trainer, "train", {**output.metrics, "train_samples": len(trainer.train_dataset)})
 
 
+def _step_of(checkpoint: Path) -> int:
+    """Optimizer steps taken when the checkpoint was written."""
+    state = json.loads((checkpoint / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
+    return int(state["global_step"])
+
+
 def _evaluate(trainer: Trainer, inputs: _Inputs) -> dict[str, float]:
-    trained = trainer.args.do_train and not trainer.args.load_best_model_at_end
-    known = scores_of_last_step(trainer) if trained else {}
+    known = scores_of_last_step(trainer) if trainer.args.do_train else {}
     scores = {name: value for name, value in known.items() if name != "step"} or trainer.evaluate()
     scores["eval_samples"] = inputs.schema.num_rows[_EVALUATED]
     if _MISMATCHED in inputs.schema.num_rows:
@@ -286,10 +299,15 @@ def _evaluate(trainer: Trainer, inputs: _Inputs) -> dict[str, float]:
     return _report(trainer, "eval", scores)
 
 
-def _predict(trainer: Trainer, inputs: _Inputs) -> dict[str, float]:
+def _test_split(inputs: _Inputs) -> str:
+    """The split to predict; asked for before the training, which would be in vain without one."""
     split = next((split for split in (_TESTED, UNLABELLED_TEST) if split in inputs.schema.num_rows), None)
     if split is None:
         raise DataError("--do_predict: the data has no test rows; give them with --test_file")
+    return split
+
+
+def _predict(trainer: Trainer, inputs: _Inputs, split: str) -> dict[str, float]:
     rows, examples = inputs.rows(split), inputs.examples(split)
     forward = torch_forward(trainer.model, inputs.task)
     collator = inputs.task.collator(inputs.tokenizer, pad_to=inputs.pad_to)

@@ -77,13 +77,18 @@ def learning_rate_modifier_at(modifiers: tuple[Modifier, ...], epoch: float) -> 
     return max(reversed(setting), key=lambda modifier: modifier.begins_at, default=None)
 
 
+def prunes(recipe: Recipe) -> bool:
+    """Whether a recipe makes zeros or keeps them."""
+    return bool(recipe.of_type(GMPruningModifier) or recipe.of_type(ConstantPruningModifier))
+
+
 def require_pruning(recipe: Recipe) -> None:
     """Refuses a recipe that neither makes zeros nor keeps them.
 
     Raises:
         RecipeError: the recipe has no pruning modifier.
     """
-    if not recipe.of_type(GMPruningModifier) and not recipe.of_type(ConstantPruningModifier):
+    if not prunes(recipe):
         raise RecipeError(
             f"recipe: {recipe.source} never prunes, so the result would be dense; add a ConstantPruningModifier "
             "(keeps the zeros of a sparse model) or a GMPruningModifier (makes them)"

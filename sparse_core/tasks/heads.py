@@ -148,7 +148,7 @@ def _require_trained_head(
     if missing:
         raise ModelError(
             f"{setting}: {directory} has no trained head ({sorted(missing)[0]} is missing); fine-tune it on this data "
-            "first, with train_teacher"
+            "first, or use a model that was trained on this task"
         )
     if _are_names(own_names) and _are_names(schema.label_names) and own_names != schema.label_names:
         raise ModelError(

@@ -22,7 +22,7 @@ from sparse_core.modifiers.distillation.modifier import DistillationModifier
 from sparse_core.modifiers.distillation.teacher import TEACHER_PREFIX, Collator, TeacherOutputCollator
 from sparse_core.modifiers.pruning.report import sparsity_report
 from sparse_core.modifiers.quantization.hf_quantizer import quantization_of
-from sparse_core.recipe import Recipe, load_recipe
+from sparse_core.recipe import Recipe, load_recipe, prunes
 from sparse_core.tasks.inference import rows_by_length
 from sparse_core.training.arguments import TrainingArguments
 from sparse_core.training.callback import (
@@ -42,6 +42,8 @@ from sparse_core.training.teachers import without_teacher_inputs
 logger = logging.getLogger(__name__)
 
 _DEFAULT_OUTPUT_DIR = "trainer_output"
+_SPARSE = 0.05
+"""Share of zeros from which a model was pruned on purpose."""
 RECIPE_NAME = "recipe.yaml"
 
 
@@ -172,6 +174,7 @@ class Trainer(transformers.Trainer):
         if checkpoint is not None and self._recipe_callback is not None:
             require_whole(checkpoint)
             self._recipe_callback.restore(self.model, checkpoint)
+        self._warn_of_zeros_that_nothing_holds()
         if self._distiller is not None:
             self._set_signature_columns_if_needed()
             self.train_dataset = self._distiller.prepare(
@@ -184,6 +187,15 @@ class Trainer(transformers.Trainer):
         output = super().train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint), **kwargs)
         self.log_model_sparsification()
         return output
+
+    def _warn_of_zeros_that_nothing_holds(self) -> None:
+        sparsity = sparsity_report(self.model).encoder
+        if sparsity > _SPARSE and (self.recipe is None or not prunes(self.recipe)):
+            logger.warning(
+                "recipe: %.0f%% of the encoder's weights are zero, and nothing keeps them so in this training; to keep "
+                "them, use a recipe with a ConstantPruningModifier",
+                100 * sparsity,
+            )
 
     def _label_names(self) -> tuple[str, ...]:
         return ("labels", *self.label_names)

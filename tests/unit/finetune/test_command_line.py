@@ -180,7 +180,10 @@ def test_float16_without_a_gpu_is_float32(caplog):
         (["--do_train", "maybe"], "^--do_train: expected true or false, got 'maybe'"),
         (["--trust_remote_code"], "^--trust_remote_code: code from a model's repository is never run"),
         (["--report_to", "wandbb"], "^--report_to: unknown tool 'wandbb'; .*did you mean 'wandb'"),
-        (["--load_best_model_at_end", "--eval_strategy", "epoch"], "load_best_model_at_end requires"),
+        (
+            ["--load_best_model_at_end", "--eval_strategy", "epoch"],
+            "needs --eval_strategy and --save_strategy of the same value, got 'epoch' and 'steps'",
+        ),
         (["--lr_scheduler_kwargs", "{"], "^--lr_scheduler_kwargs: expected a JSON object, got '{'"),
         (["--accelerator_config", "none.json"], "^--accelerator_config: expected a JSON object, or a file with one"),
         (["--deepspeed", "d.json"], "^--deepspeed: is for training in several processes"),
@@ -227,7 +230,7 @@ def test_a_flag_of_another_task_is_unknown():
 CONFIG = {
     "output_dir": "o", "do_train": True, "do_eval": False, "learning_rate": 1e-4, "recipe_args": {"num_epochs": 2},
     "label_names": ["labels", "more"], "train_file": None, "evaluation_strategy": "epoch",
-    "recipe": "--- not a flag\n- x",
+    "recipe": "--- not a flag\n- x", "input_column_names": ["sentence_A", "sentence_B"],
 }  # fmt: skip
 
 
@@ -239,6 +242,7 @@ def test_one_file_may_hold_all_flags(suffix, tmp_path):
     assert arguments.training.do_train and arguments.training.learning_rate == 1e-4
     assert arguments.training.eval_strategy == "epoch" and arguments.training.do_eval
     assert arguments.training.label_names == ["labels", "more"]
+    assert arguments.data.input_column_names == "sentence_A,sentence_B"
     assert json.loads(arguments.recipe.recipe_args) == {"num_epochs": 2}
     assert arguments.recipe.recipe == CONFIG["recipe"] and arguments.data.train_file is None
     assert parse("text_classification", [str(path), "--learning_rate", "2e-4"]).training.learning_rate == 2e-4

@@ -82,7 +82,7 @@ def test_rows_that_a_command_does_not_read_need_no_file(fetch, files):
     assert read_schema(only).num_rows == {"train": 6, "validation": 6}
     trained = fetch(train_file=str(files / "train.csv"), evaluates=False)
     assert read_schema(trained).num_rows["train"] == 16
-    with pytest.raises(DataError, match="^--train_file: no file is given"):
+    with pytest.raises(ConfigError, match="^--train_file: not given; the labels of text_classification come from the"):
         fetch(validation_file=str(files / "validation.csv"), trains=False)  # the labels would be unknown
     with pytest.raises(DataError, match="^--validation_file: no file is given"):
         fetch(train_file=str(files / "train.csv"))

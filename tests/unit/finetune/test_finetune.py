@@ -119,6 +119,8 @@ def test_a_finished_run_is_not_trained_again(run, tmp_path, monkeypatch):
         second = run()
     assert second["eval_loss"] == pytest.approx(first["eval_loss"], abs=1e-5)
     assert same(weights(tmp_path / "out"), before)
+    kept = json.loads((tmp_path / "out" / "train_results.json").read_text())
+    assert kept["train_loss"] == first["train_loss"] > 0
 
 
 def test_overwrite_output_dir_starts_anew(run, tmp_path, caplog):
@@ -323,8 +325,14 @@ def test_masked_language_models_predict_nothing(run, files):
     flags = {"train_file": files / "texts.txt", "validation_file": files / "texts.txt"}
     with pytest.raises(ConfigError, match="unknown flag '--test_file'"):
         run("masked_language_modeling", test_file=files / "texts.txt", **flags)
-    with pytest.raises(DataError, match="^--do_predict: the data has no test rows; give them with --test_file$"):
+    with pytest.raises(ConfigError, match="^--do_predict: masked_language_modeling has nothing to predict"):
         run("masked_language_modeling", do_predict=True, **flags)
+
+
+def test_rows_to_predict_are_missed_before_the_training(run, monkeypatch):
+    kill_at(monkeypatch, 0)
+    with pytest.raises(DataError, match="^--do_predict: the data has no test rows; give them with --test_file$"):
+        run(do_predict=True)
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ LINEAR = (
     EPOCHS + "- !LearningRateFunctionModifier\n  lr_func: linear\n  init_lr: 1.5e-4\n  final_lr: 0.0\n"
     "  start_epoch: 0.0\n  end_epoch: {}\n"
 )
+CONSTANT = EPOCHS.format(1) + "- !ConstantPruningModifier\n  start_epoch: 0.0\n  params: __ALL_PRUNABLE__\n"
 DISTILLED = EPOCHS + "- !DistillationModifier\n  hardness: {}\n  temperature: 2.0\n"
 
 
@@ -393,3 +394,16 @@ def test_the_private_parts_of_transformers_that_we_override_are_still_there():
     assert "self._signature_columns = list(signature.parameters.keys())" in source
     assert "self.model_accepts_loss_kwargs and num_items_in_batch is not None" in source
     assert "self._created_lr_scheduler" in source
+
+
+@pytest.mark.parametrize(("recipe", "warns"), [(None, True), ("dense/base", True), (CONSTANT, False)])
+def test_zeros_that_nothing_holds_are_named(make_trainer, caplog, recipe, warns):
+    model = make_model()
+    with torch.no_grad():
+        for layer in model.bert.encoder.layer:
+            layer.output.dense.weight.zero_()
+            layer.intermediate.dense.weight.zero_()
+    make_trainer(model=model, recipe=recipe, max_steps=1).train()
+    message = "of the encoder's weights are zero, and nothing keeps them so"
+    assert (message in caplog.text) == warns
+    assert f"recipe: 50% {message}" in caplog.text or not warns
