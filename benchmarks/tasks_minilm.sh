@@ -35,9 +35,9 @@ recipe_args: {num_epochs: 8, final_sparsity: 0.8, pruning_end_epoch: 4.0}
 YAML
 }
 
-go_emotions() { # several of 28 emotions for a comment; the first 8,000 training rows
+go_emotions() { # several of 28 emotions for a comment; the first 6,000 training rows
   run go_emotions "$data/go_emotions" jsonl <<'YAML'
-max_train_samples: 8000
+max_train_samples: 6000
 teacher_recipe_args: {num_epochs: 4, init_lr: 1.5e-4}
 recipe_args: {num_epochs: 6, final_sparsity: 0.8, pruning_end_epoch: 3.0, qat_start_epoch: 5.0, observer_epoch: 5.5}
 YAML
