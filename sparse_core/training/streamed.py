@@ -34,6 +34,10 @@ class StreamedMetrics:
         self._order = rows_by_length(rows)
         self._predictions: dict[int, Any] = {}
 
+    def start_anew(self) -> None:
+        """Forgets the batches of an evaluation that was broken off, as `auto_find_batch_size` does."""
+        self._predictions = {}
+
     def __call__(self, batch: transformers.EvalPrediction, compute_result: bool) -> dict[str, float]:
         """Takes a batch in.
 

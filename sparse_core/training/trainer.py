@@ -254,6 +254,8 @@ class Trainer(transformers.Trainer):
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
         """Hugging Face's loader, with `eval_collator`."""
+        if isinstance(self.compute_metrics, StreamedMetrics):
+            self.compute_metrics.start_anew()
         with self._in_place(self._eval_collator or self.data_collator):
             return super().get_eval_dataloader(eval_dataset)
 

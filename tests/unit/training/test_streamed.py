@@ -75,6 +75,23 @@ def test_the_second_evaluation_starts_anew(evaluate):
     assert trainer.evaluate()["eval_accuracy"] == metrics["eval_accuracy"]
 
 
+def test_an_evaluation_that_was_broken_off_leaves_nothing_behind(evaluate, monkeypatch):
+    metrics, _, trainer = evaluate(per_device_eval_batch_size=4)
+    prediction_step, steps = type(trainer).prediction_step, []
+
+    def out_of_memory(self, *args, **kwargs):
+        steps.append(0)
+        if len(steps) == 2:
+            raise MemoryError
+        return prediction_step(self, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(trainer), "prediction_step", out_of_memory)
+        with pytest.raises(MemoryError):
+            trainer.evaluate()
+    assert trainer.evaluate()["eval_accuracy"] == metrics["eval_accuracy"]
+
+
 def test_rows_that_the_loader_drops_are_not_scored(evaluate, inputs):
     metrics, _, trainer = evaluate(per_device_eval_batch_size=10, dataloader_drop_last=True)
     rows = trainer.eval_dataset
