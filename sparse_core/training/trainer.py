@@ -22,7 +22,7 @@ from sparse_core.modifiers.distillation.modifier import DistillationModifier
 from sparse_core.modifiers.distillation.teacher import TEACHER_PREFIX, Collator, TeacherOutputCollator
 from sparse_core.modifiers.pruning.report import sparsity_report
 from sparse_core.modifiers.quantization.hf_quantizer import quantization_of
-from sparse_core.recipe import Recipe, load_recipe, prunes
+from sparse_core.recipe import ARTIFACT_NAME, Recipe, load_recipe, prunes
 from sparse_core.tasks.inference import rows_by_length
 from sparse_core.training.arguments import TrainingArguments
 from sparse_core.training.callback import (
@@ -44,7 +44,6 @@ logger = logging.getLogger(__name__)
 _DEFAULT_OUTPUT_DIR = "trainer_output"
 _SPARSE = 0.05
 """Share of zeros from which a model was pruned on purpose."""
-RECIPE_NAME = "recipe.yaml"
 
 
 class Trainer(transformers.Trainer):
@@ -209,7 +208,7 @@ class Trainer(transformers.Trainer):
             text = self.recipe.to_yaml()
             if self._metadata:
                 text += "\n" + yaml.safe_dump({"__metadata__": self._metadata}, sort_keys=False)
-            (Path(output_dir or self.args.output_dir) / RECIPE_NAME).write_text(text, encoding="utf-8")
+            (Path(output_dir or self.args.output_dir) / ARTIFACT_NAME).write_text(text, encoding="utf-8")
 
     def save_optimizer_and_scheduler(self, output_dir: str | Path) -> None:
         """Saves the states of optimizer and scheduler, as in a checkpoint; a training must have made them."""
