@@ -29,6 +29,7 @@ def load_with_head(
     *,
     trained_head: bool,
     setting: str = "model",
+    first_logit: float | None = None,
     **config_values: Any,
 ) -> PreTrainedModel:
     """The model of a directory with the head of `auto_class`, for `schema.label_names` where there are any, float32.
@@ -39,6 +40,8 @@ def load_with_head(
         schema: of the data.
         trained_head: the head must be there and fit; otherwise one that is missing or of another size is made new.
         setting: name of the setting that chose the directory, for messages about the head.
+        first_logit: where the logit of every label starts in a head that is made new: the bias of its last layer;
+            otherwise as transformers starts it, at 0.
         config_values: further values for the model's config.
 
     Raises:
@@ -64,6 +67,8 @@ def load_with_head(
     if mismatched:
         logger.warning("model: %s; a new head takes its place", _misfit(directory, model, schema, own_names))
     _renew_ranges(model, missing | mismatched)
+    if first_logit is not None:
+        _start_logits(model, missing | mismatched, first_logit)
     return model
 
 
@@ -120,6 +125,18 @@ def _renew_ranges(model: PreTrainedModel, not_loaded: set[str]) -> None:
     for name in new:
         reset_ranges(model.get_submodule(name))
     set_phase(model, "observing")
+
+
+def _start_logits(model: PreTrainedModel, not_loaded: set[str], value: float) -> None:
+    """Fills the bias of a new head's last layer: the last of the new biases with one value for each label."""
+    shape = (model.config.num_labels,)
+    biases = [
+        parameter
+        for name, parameter in model.named_parameters()
+        if name in not_loaded and name.endswith(".bias") and parameter.shape == shape
+    ]
+    for bias in biases[-1:]:
+        bias.data.fill_(value)
 
 
 def _require_body(directory: Path, model: PreTrainedModel, not_loaded: set[str]) -> None:

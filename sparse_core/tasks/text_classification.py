@@ -96,7 +96,14 @@ class TextClassification(Task):
     def load_model(
         self, directory: Path, schema: DatasetSchema, *, trained_head: bool = False, setting: str = "model"
     ) -> PreTrainedModel:
-        """A sequence classification model; see `Task.load_model`."""
+        """A sequence classification model; see `Task.load_model`.
+
+        A new head for several labels starts as if a row had one of them: at log-odds of 1 to their number. From 0, half
+        of all labels, a small learning rate brings the logits down through the encoder instead of the bias, and
+        what remains of the encoder tells one row from another no more (the prior of Lin et al. 2017, arXiv:1708.02002).
+        """
+        import math
+
         from transformers import AutoModelForSequenceClassification
 
         from sparse_core.tasks.heads import load_with_head
@@ -108,6 +115,7 @@ class TextClassification(Task):
             schema,
             trained_head=trained_head,
             setting=setting,
+            first_logit=-math.log(schema.num_labels) if self.options.problem_type == MULTI_LABEL else None,
             problem_type=self.options.problem_type or SINGLE_LABEL,
             **config,
         )

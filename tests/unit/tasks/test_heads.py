@@ -25,6 +25,8 @@ def schema_of(*label_names):
 
 
 BINARY = schema_of("0", "1")
+FOUR_LABELS = schema_of("a", "b", "c", "d")
+FOUR_LABELS_TASK = get_task("text_classification", {"problem_type": "multi_label_classification"})
 
 
 def change_weights(directory, change):
@@ -62,6 +64,39 @@ def test_the_seed_decides_the_new_head(encoder):
         heads.append(TASK.load_model(encoder, BINARY).classifier.weight)
     assert torch.equal(heads[0], heads[1])
     assert not torch.equal(heads[0], heads[2])
+
+
+@pytest.mark.parametrize(
+    ("config", "bias"),
+    [
+        (transformers.BertConfig, "classifier.bias"),
+        (transformers.RobertaConfig, "classifier.out_proj.bias"),
+        (transformers.DistilBertConfig, "classifier.bias"),
+        (transformers.AlbertConfig, "classifier.bias"),
+        (transformers.ElectraConfig, "classifier.out_proj.bias"),
+        (transformers.MPNetConfig, "classifier.out_proj.bias"),
+        (transformers.DebertaV2Config, "classifier.bias"),
+        (transformers.ModernBertConfig, "classifier.bias"),
+    ],
+)
+def test_a_new_head_for_several_labels_starts_at_one_label_a_row(tmp_path, config, bias):
+    names = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    if config is transformers.DistilBertConfig:
+        names = {"dim": 8, "n_layers": 1, "n_heads": 2, "hidden_dim": 16}
+    special = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "cls_token_id": 1, "sep_token_id": 2}
+    transformers.AutoModel.from_config(config(vocab_size=12, **special, **names)).save_pretrained(tmp_path)
+    model = FOUR_LABELS_TASK.load_model(tmp_path, FOUR_LABELS)
+    others = {name: value for name, value in model.named_parameters() if name.endswith(".bias") and name != bias}
+    assert model.get_parameter(bias).tolist() == pytest.approx([-1.3862944] * 4)  # -ln 4
+    assert not any((value == model.get_parameter(bias)[0]).any() for value in others.values())
+
+
+def test_heads_for_one_class_and_trained_heads_keep_their_biases(encoder, tmp_path):
+    assert TASK.load_model(encoder, BINARY).classifier.bias.tolist() == [0.0, 0.0]
+    model = FOUR_LABELS_TASK.load_model(encoder, FOUR_LABELS)
+    torch.nn.init.constant_(model.classifier.bias, 0.25)
+    model.save_pretrained(tmp_path / "trained")
+    assert FOUR_LABELS_TASK.load_model(tmp_path / "trained", FOUR_LABELS).classifier.bias.tolist() == [0.25] * 4
 
 
 def test_half_precision_weights_become_float32(encoder):
