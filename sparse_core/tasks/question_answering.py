@@ -17,6 +17,7 @@ from sparse_core.tasks.answer_rows import AnswerReader
 from sparse_core.tasks.answers import WindowAnswer, best_over, best_text, exact_match, f1, normalized, window_answers
 from sparse_core.tasks.base import Collator, Task, TaskOptions
 from sparse_core.tasks.collate import PaddingCollator
+from sparse_core.tasks.pairs import room_for_pair
 from sparse_core.tasks.rows import ColumnChoice, RowReader
 from sparse_core.tasks.schema import DatasetSchema
 
@@ -39,8 +40,11 @@ class QuestionAnsweringOptions(TaskOptions):
     version_2_with_negative: bool = Field(
         False, description="the data has questions that their context does not answer, as SQuAD 2 has"
     )
-    doc_stride: int = Field(
-        128, ge=0, description="tokens that consecutive windows of a context share, when it is longer than one window"
+    doc_stride: int | None = Field(
+        None,
+        ge=0,
+        description="tokens that consecutive windows of a context share, when it is longer than one window; unset: a "
+        "third of max_seq_length",
     )
     n_best_size: int = Field(
         20, ge=1, description="likeliest starts and ends of a window that are combined to find the answer"
@@ -137,7 +141,7 @@ class QuestionAnswering(Task):
             rows["context"],
             truncation="only_second",
             max_length=max_seq_length,
-            stride=self.options.doc_stride,
+            stride=self._doc_stride(tokenizer, max_seq_length),
             return_overflowing_tokens=True,
             return_offsets_mapping=True,
         )
@@ -221,17 +225,17 @@ class QuestionAnswering(Task):
         """The answers that count as right; version 2 leaves out those of articles and punctuation alone."""
         return [text for text in texts if normalized(text)] if self.options.version_2_with_negative else list(texts)
 
+    def _doc_stride(self, tokenizer: PreTrainedTokenizerFast, max_seq_length: int) -> int:
+        if self.options.doc_stride is not None:
+            return self.options.doc_stride
+        return min(max_seq_length // 3, _room(tokenizer, max_seq_length) - 2)
+
     def _questions(
         self, questions: Sequence[str], tokenizer: PreTrainedTokenizerFast, max_seq_length: int
     ) -> list[str]:
         """The questions without white space before them, cut where they would leave the context too little room."""
-        doc_stride = self.options.doc_stride
-        room = max_seq_length - tokenizer.num_special_tokens_to_add(pair=True)
-        if room < 2:
-            raise ConfigError(
-                f"max_seq_length: expected at least {max_seq_length - room + 2}, room for a question and a context "
-                f"beside special tokens, got {max_seq_length}"
-            )
+        doc_stride = self._doc_stride(tokenizer, max_seq_length)
+        room = _room(tokenizer, max_seq_length)
         if doc_stride > room - 2:
             raise ConfigError(
                 f"task_args: doc_stride: expected at most {room - 2}, which windows can share when max_seq_length is "
@@ -245,6 +249,10 @@ class QuestionAnswering(Task):
             return stripped
         _log_cut_questions(most_tokens, max_seq_length, doc_stride)
         return [_cut(question, most_tokens, tokenizer) for question in stripped]
+
+
+def _room(tokenizer: PreTrainedTokenizerFast, max_seq_length: int) -> int:
+    return room_for_pair(tokenizer, max_seq_length, "a question and a context")
 
 
 @cache  # once for each setting and not for each batch

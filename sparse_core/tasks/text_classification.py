@@ -11,6 +11,7 @@ from pydantic import Field
 from sparse_core.errors import ConfigError
 from sparse_core.tasks.base import Collator, Task, TaskOptions
 from sparse_core.tasks.collate import PaddingCollator
+from sparse_core.tasks.pairs import room_for_pair
 from sparse_core.tasks.rows import ColumnChoice, RowReader
 from sparse_core.tasks.schema import DatasetSchema
 from sparse_core.tasks.text_rows import MULTI_LABEL, REGRESSION, SINGLE_LABEL, ProblemType, TextReader
@@ -126,7 +127,12 @@ class TextClassification(Task):
         """Ids of `text` and `text_pair`, and `labels`: the class's index, the number, or 0.0 and 1.0 for each label.
 
         Rows without `label` get no `labels`.
+
+        Raises:
+            ConfigError: max_seq_length has no room for both texts of a pair.
         """
+        if "text_pair" in rows:
+            room_for_pair(tokenizer, max_seq_length)
         encoding = tokenizer(rows["text"], rows.get("text_pair"), truncation=True, max_length=max_seq_length)
         labels = rows.get("label")
         if labels is None:

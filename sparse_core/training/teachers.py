@@ -145,7 +145,7 @@ def _load(directory: Path, model: nn.Module) -> nn.Module:
     schema = DatasetSchema(task="", source_columns={}, label_names=names, num_rows={})
     auto_class = getattr(transformers, head.auto_class)
     problem_type = problem_type_of(model, None)
-    meaning = {} if problem_type is None else {"problem_type": problem_type}
+    meaning: dict[str, Any] = {} if problem_type is None else {"problem_type": problem_type}
     return load_with_head(auto_class, directory, schema, trained_head=True, setting="distill_teacher", **meaning)
 
 

@@ -286,7 +286,7 @@ def test_no_room_for_question_and_context(length):
 def test_windows_that_would_share_all_that_they_have():
     message = "doc_stride: expected at most 123, which windows can share when max_seq_length is 128, got 128; about a"
     with pytest.raises(ConfigError, match=message):
-        windows_of(example("a", "a"), length=128, task=get_task("question_answering"))
+        windows_of(example("a", "a"), length=128, task=get_task("question_answering", {"doc_stride": 128}))
     task = get_task("question_answering", {"doc_stride": 123})
     assert len(windows_of(example("a " * 140, "a"), length=128, task=task)) == 17  # each a step of one token
 
@@ -294,10 +294,17 @@ def test_windows_that_would_share_all_that_they_have():
 # --- options --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("length", "shared"), [(384, 128), (100, 33), (7, 2), (6, 1), (5, 0)])
+def test_windows_share_a_third_of_max_seq_length_unless_told_otherwise(length, shared):
+    context = "a b c d e f g h i j " * 60
+    one, two = windows_of(example(context, "a"), length=length, task=get_task("question_answering"))[:2]
+    assert len(set(tokens_of_context(one)) & set(tokens_of_context(two))) == shared
+
+
 def test_the_defaults_are_sparsemls():
     assert get_task("question_answering").options.model_dump() == {
         "version_2_with_negative": False,
-        "doc_stride": 128,
+        "doc_stride": None,  # 128 of SparseML's default max_seq_length 384
         "n_best_size": 20,
         "max_answer_length": 30,
         "null_score_diff_threshold": 0.0,

@@ -46,6 +46,16 @@ def logits_of(*probabilities):
     return np.log(np.array(probabilities) / (1 - np.array(probabilities))).astype(np.float32)
 
 
+@pytest.mark.parametrize("length", [3, 4])
+def test_a_row_has_room_for_both_texts_of_a_pair(tokenizer, length):
+    rows = {"text": ["a b c"], "text_pair": ["d e"]}
+    task = get_task("text_classification", SINGLE)
+    with pytest.raises(ConfigError, match=f"^max_seq_length: .* at least 5, room for two texts .*, got {length}$"):
+        task.tokenize(rows, [0], tokenizer, length)
+    assert len(task.tokenize(rows, [0], tokenizer, 5)["input_ids"][0]) == 5
+    assert len(task.tokenize({"text": ["a b c"]}, [0], tokenizer, length)["input_ids"][0]) == length
+
+
 def test_labels_of_each_kind_in_rows_and_batches(make_rows, tokenizer, tmp_path):
     expected = [
         (SINGLE, [1, 0], torch.int64),
