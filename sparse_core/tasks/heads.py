@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -29,7 +30,7 @@ def load_with_head(
     *,
     trained_head: bool,
     setting: str = "model",
-    first_logit: float | None = None,
+    one_label_per_row: bool = False,
     **config_values: Any,
 ) -> PreTrainedModel:
     """The model of a directory with the head of `auto_class`, for `schema.label_names` where there are any, float32.
@@ -40,8 +41,8 @@ def load_with_head(
         schema: of the data.
         trained_head: the head must be there and fit; otherwise one that is missing or of another size is made new.
         setting: name of the setting that chose the directory, for messages about the head.
-        first_logit: where the logit of every label starts in a head that is made new: the bias of its last layer;
-            otherwise as transformers starts it, at 0.
+        one_label_per_row: a head that is made new starts with the log-odds of that many right ones among all labels as
+            the bias of its last layer; otherwise with 0.
         config_values: further values for the model's config.
 
     Raises:
@@ -51,7 +52,7 @@ def load_with_head(
     require_weights(directory)
     with quiet_transformers():
         model, own, loading = _load(auto_class, directory, schema, config_values)
-    own_names = [own.id2label[index] for index in sorted(own.id2label)]
+    own_names = label_names(own)
     missing = set(loading["missing_keys"])
     mismatched = {key for key, *_ in loading["mismatched_keys"]}
     _require_body(directory, model, missing | mismatched)
@@ -67,9 +68,14 @@ def load_with_head(
     if mismatched:
         logger.warning("model: %s; a new head takes its place", _misfit(directory, model, schema, own_names))
     _renew_ranges(model, missing | mismatched)
-    if first_logit is not None:
-        _start_logits(model, missing | mismatched, first_logit)
+    if one_label_per_row:
+        _start_biases(model, missing | mismatched)
     return model
+
+
+def label_names(config: PretrainedConfig) -> list[str]:
+    """The labels in the order of the logits; a config.json may list them in another, such as "0", "1", "10", "2"."""
+    return [config.id2label[index] for index in sorted(config.id2label)]
 
 
 def _load(
@@ -127,16 +133,19 @@ def _renew_ranges(model: PreTrainedModel, not_loaded: set[str]) -> None:
     set_phase(model, "observing")
 
 
-def _start_logits(model: PreTrainedModel, not_loaded: set[str], value: float) -> None:
-    """Fills the bias of a new head's last layer: the last of the new biases with one value for each label."""
-    shape = (model.config.num_labels,)
-    biases = [
+def _start_biases(model: PreTrainedModel, not_loaded: set[str]) -> None:
+    """The bias of a new head's last layer, which is the last of the new ones with a value for each of the n labels.
+
+    -ln n is the logit of 1 in n + 1, which is defined for a single label too.
+    """
+    num_labels = model.config.num_labels
+    new = [
         parameter
         for name, parameter in model.named_parameters()
-        if name in not_loaded and name.endswith(".bias") and parameter.shape == shape
+        if name in not_loaded and name.endswith(".bias") and parameter.shape == (num_labels,)
     ]
-    for bias in biases[-1:]:
-        bias.data.fill_(value)
+    for bias in new[-1:]:
+        bias.data.fill_(-math.log(num_labels))
 
 
 def _require_body(directory: Path, model: PreTrainedModel, not_loaded: set[str]) -> None:

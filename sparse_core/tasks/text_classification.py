@@ -99,12 +99,10 @@ class TextClassification(Task):
     ) -> PreTrainedModel:
         """A sequence classification model; see `Task.load_model`.
 
-        A new head for several labels starts as if a row had one of them: at log-odds of 1 to their number. From 0, half
-        of all labels, a small learning rate brings the logits down through the encoder instead of the bias, and
-        what remains of the encoder tells one row from another no more (the prior of Lin et al. 2017, arXiv:1708.02002).
+        A new head for several labels starts as if each row had one of them (the prior of Lin et al. 2017,
+        arXiv:1708.02002). From logits of 0, which is half of all labels, the first steps bring the logits down through
+        the encoder more than through the bias, and its outputs come out alike for all rows.
         """
-        import math
-
         from transformers import AutoModelForSequenceClassification
 
         from sparse_core.tasks.heads import load_with_head
@@ -116,7 +114,7 @@ class TextClassification(Task):
             schema,
             trained_head=trained_head,
             setting=setting,
-            first_logit=-math.log(schema.num_labels) if self.options.problem_type == MULTI_LABEL else None,
+            one_label_per_row=self.options.problem_type == MULTI_LABEL,
             problem_type=self.options.problem_type or SINGLE_LABEL,
             **config,
         )

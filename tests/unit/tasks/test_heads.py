@@ -96,6 +96,8 @@ def test_heads_for_one_class_and_trained_heads_keep_their_biases(encoder, tmp_pa
     model = FOUR_LABELS_TASK.load_model(encoder, FOUR_LABELS)
     torch.nn.init.constant_(model.classifier.bias, 0.25)
     model.save_pretrained(tmp_path / "trained")
+    without_names = FOUR_LABELS_TASK.load_model(tmp_path / "trained", schema_of())
+    assert without_names.classifier.bias.tolist() == [0.25] * 4
     assert FOUR_LABELS_TASK.load_model(tmp_path / "trained", FOUR_LABELS).classifier.bias.tolist() == [0.25] * 4
 
 
