@@ -9,11 +9,14 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import math
 import os
+import re
+import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,8 @@ MANIFEST_NAME = "manifest.json"
 CACHE_VARIABLE = "SPARSE_CORE_CACHE"
 _LOCK_NAME = ".lock"
 _HASH_CHUNK_BYTES = 1 << 20
+_PARTIAL_NAME = re.compile(r"\..+\.[0-9a-f]{16}\.partial")
+_ABANDONED_SECONDS = 24 * 3600  # without a write; far beyond the silence of any writer, and of clocks that differ
 
 
 def cache_root() -> Path:
@@ -80,17 +85,55 @@ def staged(output: Path, step: str, **facts: Any) -> Iterator[Path]:
     """
     require_free(output)
     output.parent.mkdir(parents=True, exist_ok=True)
-    staging = output.parent / f".{output.name}.{os.getpid()}.partial"
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir()
-    try:
+    with partial_path(output) as staging:
+        staging.mkdir()
         yield staging
         write_manifest(staging, step, **facts)
         if output.is_dir():
             output.rmdir()
         staging.rename(output)
+
+
+@contextmanager
+def partial_path(path: Path) -> Iterator[Path]:
+    """Yields a free name beside `path` for one writer, to be renamed to `path` when the file or folder is whole.
+
+    What has that name when the block ends is removed. The name is random: containers that share a volume have the same
+    process numbers. What killed writers left in the folder goes when nothing in it was written for a day.
+    """
+    for leftover in path.parent.glob(".*.partial"):
+        if _PARTIAL_NAME.fullmatch(leftover.name) and _last_write(leftover) < time.time() - _ABANDONED_SECONDS:
+            _remove(leftover)
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")
+    try:
+        yield partial
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        _remove(partial)
+
+
+def publish(partial: Path, path: Path) -> None:
+    """Renames what is whole to a name that says its content; a folder that another process published first stays."""
+    try:
+        partial.rename(path)
+    except OSError:
+        if not path.is_dir():
+            raise
+
+
+def _last_write(path: Path) -> float:
+    """Unix time of the last write to a file, or to anything in a folder; infinite for what is gone or not readable."""
+    try:
+        return max(file.lstat().st_mtime for file in (path, *path.rglob("*")))
+    except OSError:
+        return math.inf
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -154,9 +197,9 @@ def read_manifest(directory: Path) -> dict[str, Any]:
 
 def write_json(path: Path, value: Any) -> None:
     """Writes `value` as JSON so that `path` holds either its old content or all of the new one."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(json.dumps(value, indent=2, sort_keys=False, allow_nan=False) + "\n", encoding="utf-8")
-    partial.replace(path)
+    with partial_path(path) as partial:
+        partial.write_text(json.dumps(value, indent=2, sort_keys=False, allow_nan=False) + "\n", encoding="utf-8")
+        partial.replace(path)
 
 
 def require_disk_space(directory: Path, needed_bytes: int, purpose: str) -> None:

@@ -23,6 +23,8 @@ from sparse_core.sources.squad_json import ArticleError, squad_rows
 SUFFIXES = (".csv", ".json", ".jsonl", ".parquet", ".txt")
 _ENCODING = "utf-8-sig"  # UTF-8, with or without the mark that spreadsheets put first
 _OTHER_SEPARATORS = (";", "\t", "|")
+LONGEST_CSV_FIELD = 10_000_000
+"""Characters of a field; a quote that is not closed is found there, before the rest of the file is in memory."""
 
 
 @dataclass(frozen=True)
@@ -151,12 +153,16 @@ class DataFile:
 
     def _next_fields(self, reader: Any) -> list[str] | None:
         line = reader.line_num + 1
+        earlier = csv.field_size_limit(LONGEST_CSV_FIELD)  # one for the whole process
         try:
             return next(reader, None)
         except csv.Error as error:
-            raise self.error(
-                f"malformed CSV ({error}); is a quote not closed, or not doubled inside a text?", line=line
-            ) from None
+            problem = f"malformed CSV ({error})"
+            if "field limit" in str(error):
+                problem = f"a field has more than {LONGEST_CSV_FIELD:,} characters, the most that is read"
+            raise self.error(f"{problem}; is a quote not closed, or not doubled inside a text?", line=line) from None
+        finally:
+            csv.field_size_limit(earlier)
 
     def _check_header(self, columns: list[str]) -> None:
         repeated = sorted({name for name in columns if columns.count(name) > 1})

@@ -16,7 +16,7 @@ from pathlib import Path
 from pickle import UnpicklingError  # the error alone: nothing here reads a pickle but torch's restricted reader
 from typing import TYPE_CHECKING, Any
 
-from sparse_core.artifacts import require_disk_space
+from sparse_core.artifacts import partial_path, require_disk_space
 from sparse_core.errors import DependencyError, ModelError, OutputError
 
 if TYPE_CHECKING:
@@ -64,13 +64,12 @@ def write_safetensors(files: Sequence[Path], path: Path) -> None:
     require_disk_space(path.parent, num_bytes, f"{path.name} from {files[0].parent}")
     names = f"{files[0].name}" + (f" and {len(files) - 1} more" if len(files) > 1 else "")
     logger.info("model: %s is a pickle: its tensors are read without running it, and kept as %s", names, path.name)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        save_file(tensors, partial, metadata={"format": "pt"})
-    except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
-        raise OutputError(f"output: {path} cannot be written: {str(error).splitlines()[0]}") from None
-    partial.replace(path)
+    with partial_path(path) as partial:
+        try:
+            save_file(tensors, partial, metadata={"format": "pt"})
+        except (OSError, SafetensorError) as error:
+            raise OutputError(f"output: {path} cannot be written: {str(error).splitlines()[0]}") from None
+        partial.replace(path)
 
 
 def refuse_sparseml_quantization(names: Iterable[str], path: Path) -> None:

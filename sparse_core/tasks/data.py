@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparse_core import __version__
-from sparse_core.artifacts import cache_root, fingerprint
+from sparse_core.artifacts import cache_root, fingerprint, partial_path, publish
 from sparse_core.errors import ConfigError, DataError
 from sparse_core.tasks.quiet import datasets_bars_on_terminals
 from sparse_core.tasks.schema import read_schema, split_path
@@ -105,34 +104,21 @@ def _write_tokens(
         return {**columns, LENGTH_COLUMN: [len(ids) for ids in columns["input_ids"]]}
 
     logger.info("tokenizing %d rows of %s", len(rows), source)
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        with datasets_bars_on_terminals():
-            rows.map(
-                tokenize,
-                batched=True,
-                batch_size=_ROWS_PER_BATCH,
-                with_indices=True,
-                remove_columns=rows.column_names,
-                features=_features(rows, tokenize),
-                num_proc=None if task.joins_rows else _num_processes(len(rows)),
-                cache_file_name=str(partial / "tokens.arrow"),
-                new_fingerprint=folder.name[:_FINGERPRINT_CHARACTERS],
-                desc=f"Tokenizing {source.stem}",
-            )
-        _publish(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _publish(partial: Path, folder: Path) -> None:
-    try:
-        partial.rename(folder)
-    except OSError:
-        if not folder.is_dir():  # else another process has published the same rows in the meantime
-            raise
+    with partial_path(folder) as partial, datasets_bars_on_terminals():
+        partial.mkdir(parents=True)
+        rows.map(
+            tokenize,
+            batched=True,
+            batch_size=_ROWS_PER_BATCH,
+            with_indices=True,
+            remove_columns=rows.column_names,
+            features=_features(rows, tokenize),
+            num_proc=None if task.joins_rows else _num_processes(len(rows)),
+            cache_file_name=str(partial / "tokens.arrow"),
+            new_fingerprint=folder.name[:_FINGERPRINT_CHARACTERS],
+            desc=f"Tokenizing {source.stem}",
+        )
+        publish(partial, folder)
 
 
 def _read_tokens(folder: Path) -> Dataset:

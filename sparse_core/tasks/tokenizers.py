@@ -19,30 +19,57 @@ if TYPE_CHECKING:
 # max_position_embeddings rows serves two tokens fewer.
 _OFFSET_POSITION_TYPES = ("roberta", "xlm-roberta", "camembert", "roberta-prelayernorm", "xlm-roberta-xl", "mpnet")
 _OFFSET_POSITIONS = 2
+_LENGTH_SETTINGS = ("max_length", "stride", "truncation_strategy", "pad_to_multiple_of")
+"""What transformers adds to tokenizer_config.json where tokenizer.json cuts or pads."""
 _SECTIONS = ("normalizer", "pre_tokenizer", "post_processor")
 
 
-def load_tokenizer(directory: Path) -> PreTrainedTokenizerFast:
+def load_tokenizer(directory: Path, *, called: str = "") -> PreTrainedTokenizerFast:
     """The fast tokenizer of a model directory; its `model_max_length` is what the model can read.
 
+    Args:
+        directory: with the tokenizer and the model's config.json.
+        called: where messages say that the tokenizer is from; empty: `directory`.
+
     Raises:
-        ModelError: the directory has no tokenizer, or one that is damaged, not fast, or cannot pad.
+        ModelError: the directory has no tokenizer, or one that is damaged, not fast, cannot pad, or has tokens for
+            which the model has no embeddings.
     """
     from transformers import AutoTokenizer
 
+    source = called or directory
     config = require_config(directory)
     require_tokenizer(directory)
     with quiet_transformers():
         try:
             tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
         except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
-            raise ModelError(f"model: the tokenizer of {directory} cannot be loaded ({_first_line(error)})") from None
+            raise ModelError(f"model: the tokenizer of {source} cannot be loaded ({_first_line(error)})") from None
     if not tokenizer.is_fast:
-        raise ModelError(f"model: {directory} has only a slow tokenizer; add its tokenizer.json")
+        raise ModelError(f"model: {source} has only a slow tokenizer; add its tokenizer.json")
     if tokenizer.pad_token_id is None:
-        raise ModelError(f"model: the tokenizer of {directory} has no padding token, so rows cannot share a batch")
+        raise ModelError(f"model: the tokenizer of {source} has no padding token, so rows cannot share a batch")
+    num_ids, num_embeddings = 1 + max(tokenizer.get_vocab().values()), config.get("vocab_size")
+    if isinstance(num_embeddings, int) and num_ids > num_embeddings:
+        raise ModelError(
+            f"model: the tokenizer of {source} has {num_ids} tokens, but the model has embeddings for {num_embeddings} "
+            "only (vocab_size in its config.json); use the tokenizer that the model was trained with, or enlarge the "
+            "model by resize_token_embeddings"
+        )
     tokenizer.model_max_length = min(tokenizer.model_max_length, max_tokens(config) or tokenizer.model_max_length)
     return tokenizer
+
+
+def save_tokenizer(tokenizer: PreTrainedTokenizerFast, directory: Path) -> None:
+    """Writes the tokenizer's files without a length to cut or pad at, which would be that of the last text it read.
+
+    Equal tokenizers give equal files whatever they have read, and who loads tokenizer.json decides about lengths.
+    """
+    tokenizer.backend_tokenizer.no_truncation()
+    tokenizer.backend_tokenizer.no_padding()
+    for name in _LENGTH_SETTINGS:
+        tokenizer.init_kwargs.pop(name, None)
+    tokenizer.save_pretrained(directory)
 
 
 def max_tokens(config: Mapping[str, Any]) -> int | None:
@@ -59,12 +86,14 @@ def same_tokenizer(first: PreTrainedTokenizerFast, second: PreTrainedTokenizerFa
 
 
 def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerFast) -> str:
-    """SHA-256 over all that decides which ids a text becomes."""
+    """SHA-256 over all that decides which ids a text becomes, and which of them a task knows for special ones."""
     import tokenizers
 
     backend = {name: part for name, part in _backend(tokenizer).items() if name not in ("truncation", "padding")}
     inputs = ",".join(tokenizer.model_input_names)
-    return fingerprint(tokenizers.__version__, json.dumps(backend), inputs, tokenizer.truncation_side)
+    named_ids = {name: getattr(tokenizer, f"{name}_id") for name in tokenizer.SPECIAL_TOKENS_ATTRIBUTES}
+    special = json.dumps([named_ids, sorted(tokenizer.all_special_ids)], sort_keys=True)
+    return fingerprint(tokenizers.__version__, json.dumps(backend), inputs, tokenizer.truncation_side, special)
 
 
 def tokenizer_difference(first: PreTrainedTokenizerFast, second: PreTrainedTokenizerFast) -> str:

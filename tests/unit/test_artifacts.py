@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections import namedtuple
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from sparse_core.artifacts import (
     cache_root,
     exclusive,
     fingerprint,
+    partial_path,
+    publish,
     read_manifest,
     require_disk_space,
     staged,
@@ -146,3 +149,64 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     with pytest.raises(OutputError, match="cannot be written to"):
         with exclusive(tmp_path / "file" / "out", "output_dir"):
             pass
+
+
+def test_writers_of_one_path_never_share_a_partial(tmp_path, monkeypatch):
+    """Containers on a shared volume: the same host name and process number, so only chance tells them apart."""
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    with partial_path(tmp_path / "tokens") as first, partial_path(tmp_path / "tokens") as second:
+        assert first != second and first.parent == second.parent == tmp_path
+        for folder in (first, second):
+            folder.mkdir()
+            (folder / "rows").write_text(folder.name)
+        publish(first, tmp_path / "tokens")
+        publish(second, tmp_path / "tokens")
+    assert (tmp_path / "tokens" / "rows").read_text() == first.name
+    assert os.listdir(tmp_path) == ["tokens"]
+
+
+def test_two_steps_with_one_process_number_publish_whole_artifacts(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    with pytest.raises(OSError, match="not empty"), staged(tmp_path / "out", "prune") as slow:
+        (slow / "a.txt").write_text("half")
+        with staged(tmp_path / "out", "prune") as fast:
+            (fast / "b.txt").write_text("whole")
+        (slow / "a.txt").write_text("whole")
+    assert sorted(os.listdir(tmp_path / "out")) == ["b.txt", "manifest.json"]
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_a_file_is_replaced_and_a_missing_one_is_an_error(tmp_path):
+    (tmp_path / "rows").write_text("old")
+    with partial_path(tmp_path / "rows") as partial:
+        partial.write_text("new")
+        publish(partial, tmp_path / "rows")
+    assert (tmp_path / "rows").read_text() == "new"
+    with pytest.raises(FileNotFoundError), partial_path(tmp_path / "rows") as partial:
+        publish(partial, tmp_path / "other")
+    assert os.listdir(tmp_path) == ["rows"]
+
+
+def test_what_killed_writers_left_goes_after_a_day_without_a_write(tmp_path):
+    yesterday = time.time() - 25 * 3600
+
+    def leave(name, *, folder=False, written=yesterday):
+        path = tmp_path / name
+        file = path / "rows" if folder else path
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("half")
+        os.utime(file, (written, written))
+        if folder:
+            os.utime(path, (yesterday, yesterday))
+        return path
+
+    abandoned = [leave(".a.0123456789abcdef.partial"), leave(".b.c.0123456789abcdee.partial", folder=True)]
+    kept = [
+        leave(".a.0123456789abcdef.earlier"),
+        leave(".rsync.partial"),  # of another program
+        leave("whole", folder=True),
+        leave(".a.0123456789abcded.partial", written=time.time() - 3600),
+        leave(".a.0123456789abcdec.partial", folder=True, written=time.time() - 3600),  # a long file in an old folder
+    ]
+    write_json(tmp_path / "x.json", {})
+    assert not any(path.exists() for path in abandoned) and all(path.exists() for path in kept)

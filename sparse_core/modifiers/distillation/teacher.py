@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import json
 import logging
-import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import torch
+from transformers import PreTrainedModel
 
-from sparse_core.artifacts import cache_root, fingerprint
+from sparse_core.artifacts import cache_root, fingerprint, partial_path, publish
 from sparse_core.errors import ModelError
 from sparse_core.modifiers.distillation.losses import is_per_token
 
@@ -34,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 TEACHER_PREFIX = "teacher_"
 """Column, and batch key, of the teacher's output `logits` is `teacher_logits`."""
+_WHERE_FROM = ("_name_or_path", "transformers_version")
+"""Entries of a config that say nothing about what the model computes."""
 _ROWS_PER_CHUNK = 1000
 _SECONDS_BETWEEN_LINES = 10.0
 
@@ -163,8 +166,11 @@ class TeacherOutputCollator:
 
 
 def model_fingerprint(model: nn.Module) -> str:
-    """SHA-256 over the names and bytes of all parameters and buffers."""
-    digest = hashlib.sha256()
+    """SHA-256 over the class, the config, and the names and bytes of all parameters and buffers."""
+    digest = hashlib.sha256(type(model).__name__.encode())
+    if isinstance(model, PreTrainedModel):
+        config = {name: value for name, value in model.config.to_dict().items() if name not in _WHERE_FROM}
+        digest.update(json.dumps(config, sort_keys=True).encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
@@ -219,8 +225,7 @@ def _chunks(
 def _write_arrow(path: Path, chunks: Iterator[dict[str, list[np.ndarray]]]) -> None:
     """Writes an Arrow stream that appears under `path` whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
+    with partial_path(path) as partial:
         with pa.OSFile(str(partial), "wb") as sink:
             writer = None
             for chunk in chunks:
@@ -229,9 +234,7 @@ def _write_arrow(path: Path, chunks: Iterator[dict[str, list[np.ndarray]]]) -> N
                 writer.write_batch(record)
             if writer is not None:
                 writer.close()
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+        publish(partial, path)
 
 
 def _list_array(rows: list[np.ndarray]) -> pa.Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import json
 from pathlib import Path
@@ -145,9 +146,21 @@ def test_what_is_wrong_and_where(read, name, content, message):
         read(name, content)
 
 
+def test_a_text_of_a_csv_file_may_be_as_long_as_a_book(read):
+    limit = csv.field_size_limit()
+    assert [len(row.values["text"]) for row in read("a.csv", f'text,label\n"{"a, " * 400_000}",1\nb,0\n')] == [
+        1_200_000,
+        1,
+    ]
+    assert csv.field_size_limit() == limit
+
+
 def test_a_quote_that_never_ends_is_found_before_it_fills_the_memory(read):
-    with pytest.raises(DataError, match="line 2: malformed CSV .field larger than field limit"):
-        read("a.csv", 'text,label\n"a,1\n' + "b,0\n" * 40_000)
+    line = f"{'b' * 9_999},0\n"
+    with pytest.raises(
+        DataError, match="line 2: a field has more than 10,000,000 characters, .* is a quote not closed"
+    ):
+        read("a.csv", 'text,label\n"a,1\n' + line * 1_001)
 
 
 @pytest.mark.parametrize(

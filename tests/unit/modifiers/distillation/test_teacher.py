@@ -6,12 +6,14 @@ import datasets
 import numpy as np
 import pytest
 import torch
+import transformers
 
 from sparse_core.artifacts import cache_root
 from sparse_core.errors import ModelError
 from sparse_core.modifiers.distillation import teacher as module
 from sparse_core.modifiers.distillation.teacher import (
     TeacherOutputCollator,
+    model_fingerprint,
     named_inputs,
     run_teacher,
     with_teacher_outputs,
@@ -177,3 +179,48 @@ def test_lists_of_arrays_of_any_depth():
     deep = module._list_array([np.zeros((1, 2, 3), np.float32), np.ones((2, 2, 3), np.float32)])
     assert [np.shape(row) for row in deep.to_pylist()] == [(1, 2, 3), (2, 2, 3)]
     assert str(deep.type.value_type).endswith("[3]>[2]")
+
+
+def test_the_fingerprint_of_a_teacher_is_of_all_that_it_computes_with(tmp_path):
+    def bert(model_class=transformers.BertForSequenceClassification, **config):
+        torch.manual_seed(0)
+        sizes = {"hidden_size": 8, "num_hidden_layers": 1, "intermediate_size": 8, "vocab_size": 10}
+        return model_class(transformers.BertConfig(**{**sizes, "num_attention_heads": 2, **config}))
+
+    teacher = bert()
+    others = [
+        bert(hidden_act="relu"),
+        bert(num_attention_heads=4),
+        bert(layer_norm_eps=1e-3),
+        bert(transformers.BertForTokenClassification),
+        bert(),
+    ]
+    for other in others[:3]:
+        other.load_state_dict(teacher.state_dict())
+    with torch.no_grad():
+        others[-1].classifier.bias += 1
+    assert len({model_fingerprint(model) for model in (teacher, *others)}) == 6
+    assert model_fingerprint(bert()) == model_fingerprint(teacher)
+    teacher.save_pretrained(tmp_path / "a")
+    loaded = type(teacher).from_pretrained(tmp_path / "a")
+    (tmp_path / "a").rename(tmp_path / "b")
+    moved = type(teacher).from_pretrained(tmp_path / "b")
+    assert loaded.config._name_or_path != moved.config._name_or_path
+    assert model_fingerprint(loaded) == model_fingerprint(moved)
+
+
+def test_two_writers_with_one_process_number_leave_whole_outputs(monkeypatch):
+    """As in two containers that share the cache: while the first writes, the second starts and ends."""
+    monkeypatch.setattr("os.getpid", lambda: 1)
+    rows, seconds = make_rows(), []
+
+    def slow(batch):
+        if not seconds:
+            seconds.append(None)
+            seconds[0] = cached(rows, TokenTeacher())["teacher_logits"][:]
+        return collate(batch)
+
+    first = cached(rows, TokenTeacher(), collator=slow)
+    assert first["teacher_logits"][:] == seconds[0]
+    assert [len(row) for row in seconds[0]] == [len(ids) for ids in rows["input_ids"]]
+    assert len(list((cache_root() / "teacher_outputs").iterdir())) == 1
