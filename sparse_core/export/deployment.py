@@ -7,11 +7,15 @@ import shutil
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from sparse_core.artifacts import write_json, write_manifest
+from sparse_core.tasks.tokenizers import save_tokenizer
+
+if TYPE_CHECKING:
+    from sparse_core.tasks import Task
 
 MODEL_NAME = "model.onnx"
 RECIPE_NAME = "recipe.yaml"
@@ -21,7 +25,9 @@ _VERSIONED_PACKAGES = ("torch", "transformers", "onnx", "onnxruntime")
 def write_deployment(
     directory: Path,
     model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: PreTrainedTokenizerFast,
+    task: Task,
+    max_seq_length: int,
     recipe: Path,
     label_names: Sequence[str],
     **facts: Any,
@@ -32,6 +38,8 @@ def write_deployment(
         directory: holds `model.onnx`; existing files of the same names are replaced.
         model: gives config.json.
         tokenizer: gives the tokenizer's files.
+        task: what the model predicts. Its name and options go into manifest.json: answers depend on them.
+        max_seq_length: most tokens in a row when the model was measured, for manifest.json.
         recipe: recipe.yaml of the training, copied where it exists.
         label_names: labels.json, in the order of the logits; no such file where there are none.
         facts: more JSON values for manifest.json, which has each file's SHA-256 and the versions of the packages.
@@ -42,10 +50,11 @@ def write_deployment(
         if hasattr(config, name):
             delattr(config, name)
     config.save_pretrained(directory)
-    tokenizer.save_pretrained(directory)
+    save_tokenizer(tokenizer, directory)
     if label_names:
         write_json(directory / "labels.json", list(label_names))
     if recipe.is_file():
         shutil.copyfile(recipe, directory / RECIPE_NAME)
     versions = {name: version(name) for name in _VERSIONED_PACKAGES}
-    write_manifest(directory, "export_onnx", versions=versions, **facts)
+    use = {"task": task.name, "task_args": task.options.model_dump(mode="json"), "max_seq_length": max_seq_length}
+    write_manifest(directory, "export_onnx", versions=versions, **use, **facts)

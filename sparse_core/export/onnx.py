@@ -13,14 +13,13 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from sparse_core.errors import ConfigError, DependencyError, ExportError
+from sparse_core.errors import DependencyError, ExportError
 from sparse_core.export.int8_modules import StoredType, swap_quantized_modules
+from sparse_core.export.settings import require_format
 from sparse_core.modifiers.quantization.hf_quantizer import quantization_of
 
 logger = logging.getLogger(__name__)
 
-WEIGHT_TYPES = ("auto", "int8", "uint8")
-OPSETS = range(13, 18)
 OVERFLOW_FREE_WEIGHT_BITS = 7
 """Widest signed weight whose two products with uint8 inputs fit the int16 that CPUs without VNNI add them in:
 2 * 255 * 64 = 32640 < 32768."""
@@ -57,8 +56,7 @@ def export_model(
         ConfigError: `opset` or `weight_type` is not one of those accepted.
         ExportError: the model was quantized but never trained so, or the exporter wrote another opset.
     """
-    if opset not in OPSETS:
-        raise ConfigError(f"opset: expected {OPSETS.start} to {OPSETS.stop - 1}, got {opset}")
+    require_format(opset, weight_type)
     stored_type = _stored_type(model, weight_type)
     traced = _TracedModel(_copy_sharing_tensors(model), input_names or model_inputs(model))
     if stored_type is None:
@@ -80,8 +78,6 @@ def model_inputs(model: PreTrainedModel) -> list[str]:
 
 
 def _stored_type(model: PreTrainedModel, weight_type: str) -> StoredType | None:
-    if weight_type not in WEIGHT_TYPES:
-        raise ConfigError(f"weight_type: expected {', '.join(WEIGHT_TYPES)}, got '{weight_type}'")
     quantization = quantization_of(model)
     if quantization is None:
         return None

@@ -30,7 +30,10 @@ _TORCH = "torch"
 _ROUNDED = "torch with other rounding"
 _ROUNDING = 1e-6
 """Relative change of a weight that stands for adding float32 numbers in another order; float32 has 6e-8."""
-_TIMES_ROUNDING = 1.5
+TIMES_ROUNDING = 1.5
+"""How many times what rounding alone does to a quantized model is accepted of ONNX Runtime."""
+_MIN_ROUNDING_AGREEMENT = 0.5
+"""Share of its decisions that a model must keep; below, most are chance, and to agree with them shows nothing."""
 _STANDARD_DEVIATIONS = 2
 _BATCH_SIZE = 8  # outputs over a whole vocabulary take 15 MB for each row of 128 tokens
 
@@ -74,8 +77,10 @@ class Verification:
 
     @property
     def min_agreement(self) -> float:
-        """The smallest agreement that is accepted."""
-        return min(self.tolerance.min_agreement, 1 - _TIMES_ROUNDING * (1 - self.rounding_agreement))
+        """The smallest agreement that is accepted; rounding excuses nothing where it decides most of the answers."""
+        if self.rounding_agreement < _MIN_ROUNDING_AGREEMENT:
+            return self.tolerance.min_agreement
+        return min(self.tolerance.min_agreement, 1 - TIMES_ROUNDING * (1 - self.rounding_agreement))
 
     @property
     def max_metric_loss(self) -> float:
@@ -125,7 +130,7 @@ def verify(
         raise DataError("num_verification_rows: the validation split has no rows to compare torch and ONNX Runtime on")
     forwards = {_TORCH: torch_forward(model, task)}
     if quantization_of(model) is not None:
-        forwards[_ROUNDED] = _rounded_forward(model, task)
+        forwards[_ROUNDED] = rounded_forward(model, task)
     for name in (_OPTIMIZED, _UNOPTIMIZED):
         forwards[name] = session_forward(open_session(path, optimized=name == _OPTIMIZED))
     predictions, differences = _run_side_by_side(forwards, task, rows, collator)
@@ -178,7 +183,7 @@ def session_forward(session: InferenceSession) -> Forward:
     return forward
 
 
-def _rounded_forward(model: PreTrainedModel, task: Task) -> Forward:
+def rounded_forward(model: PreTrainedModel, task: Task) -> Forward:
     """Torch again, with biases and normalization weights that differ by about one part in a million."""
     generator = torch.Generator().manual_seed(0)
     weights = [weight for weight in model.parameters() if weight.dim() == 1]
@@ -246,6 +251,7 @@ def _require_within_tolerance(verification: Verification) -> None:
             )
         # "not >=" so that a NaN fails
         if not result.agreement >= min_agreement:
+            _require_decided_answers(verification, result.agreement)
             raise ExportError(
                 f"min_agreement: expected at least {min_agreement:.2%} of predictions {where} to equal "
                 f"torch's, got {result.agreement:.2%} (an output differs by up to {result.max_abs_difference:.3g}); "
@@ -256,6 +262,17 @@ def _require_within_tolerance(verification: Verification) -> None:
                 f"max_metric_loss: expected {metric} {where} to be at most {max_loss:g} below torch's "
                 f"{expected:.4f}, got {result.metrics[metric]:.4f}; {_advice(name)}"
             )
+
+
+def _require_decided_answers(verification: Verification, agreement: float) -> None:
+    kept = verification.rounding_agreement
+    if kept < _MIN_ROUNDING_AGREEMENT:
+        raise ExportError(
+            f"min_agreement: torch itself keeps only {kept:.2%} of the model's predictions when sums are rounded in "
+            f"another way (at least {_MIN_ROUNDING_AGREEMENT:.0%} is needed), so the agreement of {agreement:.2%} with "
+            f"ONNX Runtime verifies nothing; train the model further, or accept this with a smaller min_agreement "
+            f"(now {verification.tolerance.min_agreement:g})"
+        )
 
 
 def _advice(session_name: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparse_core.artifacts import require_disk_space, require_free, staged, write_json
-from sparse_core.errors import ConfigError
+from sparse_core.export.settings import require_settings
 
 if TYPE_CHECKING:
     from sparse_core.export.verify import Verification
@@ -44,10 +44,17 @@ def export_onnx(
         Agreement, metrics and size of the file.
 
     Raises:
+        ConfigError: a setting is not one of those accepted.
         ExportError: ONNX Runtime disagrees beyond the tolerance; nothing is published.
     """
     require_free(output)
-    _require_settings(min_agreement, max_metric_loss, num_verification_rows)
+    require_settings(
+        opset=opset,
+        weight_type=weight_type,
+        min_agreement=min_agreement,
+        max_metric_loss=max_metric_loss,
+        num_verification_rows=num_verification_rows,
+    )
     from sparse_core.export.deployment import MODEL_NAME, RECIPE_NAME, write_deployment
     from sparse_core.export.onnx import export_model, model_inputs
     from sparse_core.export.verify import Tolerance, verify
@@ -77,18 +84,11 @@ def export_onnx(
         write_json(staging / "verification.json", verification.to_dict())
         stored_as = stored_type or "float32"
         facts = {"opset": opset, "weight_type": stored_as, "inputs": inputs}
-        write_deployment(deployment, network, tokenizer, model / RECIPE_NAME, schema.label_names, **facts)
+        write_deployment(
+            deployment, network, tokenizer, task, max_seq_length, model / RECIPE_NAME, schema.label_names, **facts
+        )
         size_bytes = onnx_file.stat().st_size
     return {"weight_type": stored_as, "onnx_size_bytes": size_bytes, **_summary(verification)}
-
-
-def _require_settings(min_agreement: float, max_metric_loss: float, num_verification_rows: int) -> None:
-    if not 0.0 <= min_agreement <= 1.0:
-        raise ConfigError(f"min_agreement: expected a fraction from 0 to 1, got {min_agreement}")
-    if not max_metric_loss >= 0.0:
-        raise ConfigError(f"max_metric_loss: expected 0 or more, got {max_metric_loss}")
-    if num_verification_rows < 1:
-        raise ConfigError(f"num_verification_rows: expected 1 or more, got {num_verification_rows}")
 
 
 def _spread(num_available: int, num_wanted: int) -> list[int]:

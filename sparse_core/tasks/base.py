@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from sparse_core.errors import ConfigError, did_you_mean
+from sparse_core.fields import Options, first_misfit
 from sparse_core.tasks.rows import ColumnChoice, RowReader
 from sparse_core.tasks.schema import DatasetSchema
 from sparse_core.tasks.tokenizers import load_tokenizer
@@ -25,10 +26,8 @@ if TYPE_CHECKING:
 Collator = Callable[[list[dict[str, Any]]], "dict[str, Tensor]"]
 
 
-class TaskOptions(BaseModel):
+class TaskOptions(Options):
     """Options of a task: what `task_args` may hold. Each field has a description, from which the docs are made."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Task(ABC):
@@ -69,10 +68,8 @@ class Task(ABC):
         try:
             self.options = self.options_class(**values)
         except ValidationError as error:
-            mistake = error.errors(include_url=False)[0]
-            where = ".".join(map(str, mistake["loc"])) or self.name
-            expected = mistake["msg"][:1].lower() + mistake["msg"][1:]
-            raise ConfigError(f"task_args: {where}: {expected}, got {mistake['input']!r}") from None
+            name, _, message = first_misfit(self.options_class, error)
+            raise ConfigError(f"task_args: {name}: {message}") from None
 
     @property
     @abstractmethod
@@ -88,6 +85,15 @@ class Task(ABC):
         Raises:
             DataError: a column is missing, or the choice is ambiguous.
         """
+
+    def final_options(self, reader: RowReader) -> dict[str, Any]:
+        """All options as JSON values: the user's, and those that `reader` found once it has read the training rows.
+
+        Raises:
+            ConfigError: an option does not fit the rows.
+            DataError: the rows are of no use.
+        """
+        return {**self.options.model_dump(mode="json"), **reader.found_options()}
 
     # --- model ------------------------------------------------------------------------------------------------------
 
@@ -181,7 +187,7 @@ class Task(ABC):
 
     @abstractmethod
     def score(self, predictions: Sequence[Any], rows: Dataset, examples: Dataset) -> dict[str, float]:
-        """Metrics by name, `primary_metric` among them, as Python floats.
+        """Metrics by name, `primary_metric` among them, as Python floats; those that count something as ints.
 
         Args:
             predictions: one for each of `rows`, in their order.

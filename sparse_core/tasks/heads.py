@@ -66,7 +66,7 @@ def load_with_head(
         _require_same_meaning(setting, directory, own.problem_type, model.config.problem_type)
         return model
     if mismatched:
-        logger.warning("model: %s; a new head takes its place", _misfit(directory, model, schema, own_names))
+        logger.warning("%s: %s; a new head takes its place", setting, _misfit(directory, model, schema, own_names))
     _renew_ranges(model, missing | mismatched)
     if one_label_per_row:
         _start_biases(model, missing | mismatched)

@@ -10,6 +10,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 from sparse_core.export.deployment import write_deployment
+from sparse_core.tasks import get_task
 
 MakeModel = Callable[..., PreTrainedModel]
 
@@ -24,13 +25,16 @@ def tokenizer() -> PreTrainedTokenizerFast:
 @pytest.fixture
 def deployment(make_quantized: MakeModel, tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> Path:
     model = make_quantized()
+    tokenizer(["good"], max_length=3, padding="max_length", truncation=True)
     model.config.id2label = {0: "negative", 1: "positive"}
     directory = tmp_path / "deployment"
     directory.mkdir()
     (directory / "model.onnx").write_bytes(b"graph")
     (tmp_path / "recipe.yaml").write_text("modifiers: []\n", encoding="utf-8")
     labels = ["negative", "positive"]
-    write_deployment(directory, model, tokenizer, tmp_path / "recipe.yaml", labels, opset=14, weight_type="int8")
+    task = get_task("text_classification", {"threshold": 0.7})
+    recipe = tmp_path / "recipe.yaml"
+    write_deployment(directory, model, tokenizer, task, 48, recipe, labels, opset=14, weight_type="int8")
     return directory
 
 
@@ -49,6 +53,13 @@ def test_manifest_has_hashes_versions_and_facts(deployment: Path) -> None:
     assert set(manifest["files"]) == {path.name for path in deployment.iterdir()} - {"manifest.json"}
     assert set(manifest["versions"]) == {"torch", "transformers", "onnx", "onnxruntime"}
     assert (manifest["opset"], manifest["weight_type"]) == (14, "int8")
+    assert (manifest["task"], manifest["max_seq_length"]) == ("text_classification", 48)
+    assert (manifest["task_args"]["threshold"], manifest["task_args"]["metrics"]) == (0.7, [])
+
+
+def test_the_tokenizer_has_no_length_to_cut_or_pad_at(deployment: Path) -> None:
+    backend = json.loads((deployment / "tokenizer.json").read_text())
+    assert (backend["truncation"], backend["padding"]) == (None, None)
 
 
 def test_config_says_nothing_of_torch_weights_that_are_not_there(deployment: Path) -> None:
@@ -62,7 +73,7 @@ def test_the_model_keeps_its_config_and_no_labels_are_made_up(
     make_quantized: MakeModel, tokenizer: PreTrainedTokenizerFast, tmp_path: Path
 ) -> None:
     model = make_quantized()
-    write_deployment(tmp_path, model, tokenizer, tmp_path / "recipe.yaml", [])
+    write_deployment(tmp_path, model, tokenizer, get_task("text_classification"), 48, tmp_path / "recipe.yaml", [])
     assert model.config.quantization_config is model.hf_quantizer.quantization_config
     assert not (tmp_path / "recipe.yaml").exists()
     assert not (tmp_path / "labels.json").exists()

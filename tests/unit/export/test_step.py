@@ -97,6 +97,9 @@ def test_quantized_model_is_published_with_its_verification(
     verification = json.loads((output / "verification.json").read_text())
     assert verification["sessions"]["optimized"]["agreement"] >= 0.9
     assert "deployment/model.onnx" in json.loads((output / "manifest.json").read_text())["files"]
+    manifest = json.loads((output / "deployment/manifest.json").read_text())
+    assert (manifest["task"], manifest["max_seq_length"]) == ("text_classification", 32)
+    assert manifest["task_args"]["threshold"] == 0.3
     assert {"torch_accuracy", "onnx_accuracy", "torch_f1", "onnx_f1"} <= set(values)
     assert all(isinstance(value, (int, float, str)) for value in values.values())
 

@@ -20,8 +20,8 @@ from sparse_core.export.verify import (
     Verification,
     _max_abs_difference,
     _require_within_tolerance,
-    _rounded_forward,
     open_session,
+    rounded_forward,
     session_forward,
     verify,
 )
@@ -97,7 +97,7 @@ def test_other_rounding_is_a_change_of_the_weights_for_one_batch(
     monkeypatch.setattr("sparse_core.export.verify._ROUNDING", 0.05)
     model = make_quantized().eval()
     inputs = {name: np.array(values) for name, values in make_rows(1).remove_columns("labels")[:].items()}
-    difference = np.abs(_rounded_forward(model, TASK)(inputs)["logits"] - torch_forward(model, TASK)(inputs)["logits"])
+    difference = np.abs(rounded_forward(model, TASK)(inputs)["logits"] - torch_forward(model, TASK)(inputs)["logits"])
     assert 0.0 < difference.max() < 1.0
 
 
@@ -107,12 +107,44 @@ def test_other_rounding_is_a_change_of_the_weights_for_one_batch(
         (1.0, 0.99, 0.005),
         (0.999, 0.99, 0.005),  # 1.5 times 0.1% is less than 1%; 2 sqrt(0.001 / 200) is 0.0045
         (0.9, 0.85, 2 * (0.1 / 200) ** 0.5),
+        (0.3, 0.99, 2 * (0.7 / 200) ** 0.5),  # a third of the decisions kept would allow an agreement of 0
     ],
 )
 def test_what_rounding_does_is_allowed(rounding_agreement: float, min_agreement: float, max_metric_loss: float) -> None:
     result = Verification(200, "accuracy", Tolerance(0.99, 0.005), {"accuracy": 0.9}, rounding_agreement, {})
     assert result.min_agreement == pytest.approx(min_agreement)
     assert result.max_metric_loss == pytest.approx(max_metric_loss)
+
+
+def chance(agreement: float, min_agreement: float, rounding_agreement: float) -> Verification:
+    session = SessionResult(agreement, {"accuracy": 0.9}, 1.0)
+    tolerance = Tolerance(min_agreement, 0.005)
+    return Verification(200, "accuracy", tolerance, {"accuracy": 0.9}, rounding_agreement, {"optimized": session})
+
+
+@pytest.mark.parametrize("rounding_agreement", [0.3, 0.49])
+def test_a_model_that_keeps_few_of_its_own_decisions_is_not_verified_by_them(rounding_agreement: float) -> None:
+    with pytest.raises(
+        ExportError,
+        match=rf"^min_agreement: torch itself keeps only {rounding_agreement:.2%} of the model's predictions when sums "
+        r"are rounded in another way \(at least 50% is needed\), so the agreement of 35.00% with ONNX Runtime verifies "
+        r"nothing; train the model further, or accept this with a smaller min_agreement \(now 0.99\)$",
+    ):
+        _require_within_tolerance(chance(0.35, 0.99, rounding_agreement))
+
+
+@pytest.mark.parametrize(
+    ("agreement", "min_agreement", "rounding_agreement"),
+    [
+        (0.35, 0.3, 0.3),  # the user asks for no more
+        (0.995, 0.99, 0.3),  # agrees all the same
+        (0.26, 0.99, 0.5),  # 1 - 1.5 * 0.5 is 0.25
+    ],
+)
+def test_what_is_accepted_of_a_model_that_decides_by_chance(
+    agreement: float, min_agreement: float, rounding_agreement: float
+) -> None:
+    _require_within_tolerance(chance(agreement, min_agreement, rounding_agreement))
 
 
 def test_another_model_than_the_exported_one_is_refused(exported: tuple[PreTrainedModel, Path]) -> None:

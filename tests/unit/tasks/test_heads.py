@@ -14,7 +14,7 @@ from sparse_core.errors import ModelError
 from sparse_core.modifiers.quantization.hf_quantizer import apply_quantization, quantization_of, set_phase
 from sparse_core.modifiers.quantization.settings import QuantizationSettings
 from sparse_core.tasks import DatasetSchema, get_task
-from sparse_core.tasks.heads import load_with_head
+from sparse_core.tasks.heads import label_names, load_with_head
 from tests.unit.tasks.conftest import make_model
 
 TASK = get_task("text_classification")
@@ -124,11 +124,11 @@ def test_a_head_for_the_same_labels_is_kept(tmp_path, trained_head):
 def test_a_head_of_another_size_is_made_new_for_training_and_said(tmp_path, caplog):
     directory = make_model(tmp_path / "mnli", labels=["entailment", "neutral", "contradiction"])
     with caplog.at_level(logging.WARNING):
-        model = TASK.load_model(directory, BINARY)
+        model = TASK.load_model(directory, BINARY, setting="--model_name_or_path")
     assert model.classifier.weight.shape == (2, 8) and torch.isfinite(model.classifier.weight).all()
     assert [record.getMessage() for record in caplog.records] == [
-        f"model: the head of {directory} is for 3 labels (entailment, neutral, contradiction), the data has 2 (0, 1); "
-        "a new head takes its place"
+        f"--model_name_or_path: the head of {directory} is for 3 labels (entailment, neutral, contradiction), the data "
+        "has 2 (0, 1); a new head takes its place"
     ]
 
 
@@ -260,3 +260,9 @@ def test_only_a_new_head_of_a_quantized_model_gets_new_ranges_that_move(names, t
     assert largest == classifier.weight.abs().max()
     assert quantization_of(again).phase == ("observing" if is_new else "frozen")
     assert again.bert.pooler.dense.input_fake_quant.is_observed
+
+
+def test_labels_come_in_the_order_of_the_logits():
+    listed = {str(index): f"name {index}" for index in sorted(range(12), key=str)}
+    assert list(listed)[:4] == ["0", "1", "10", "11"]
+    assert label_names(transformers.BertConfig(id2label=listed)) == [f"name {index}" for index in range(12)]
