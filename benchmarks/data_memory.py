@@ -68,10 +68,11 @@ def train(folder: Path) -> None:
     schema = read_schema(dataset)
     task = task_of(schema)
     tokenizer = task.load_tokenizer(folder / "model")
-    settings = TrainingSettings(training_arguments='{"max_steps": 50, "save_strategy": "no", "eval_strategy": "no"}')
+    settings = TrainingSettings(training_arguments='{"save_strategy": "no", "eval_strategy": "no"}')
     rows = task.load_split(dataset, "train", tokenizer, MAX_SEQ_LENGTH)
     model = task.load_model(folder / "model", schema)
     arguments = settings.to_hugging_face(folder / "checkpoints")
+    arguments.max_steps = 50
     task_trainer(task, model, tokenizer, arguments, train=rows, evaluation=None, examples=None).train()
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import transformers
 
 from sparse_core.training.callback import ProgressCallback
+from sparse_core.training.checks import require_optimizer
 from sparse_core.training.streamed import StreamedMetrics
 from sparse_core.training.trainer import Trainer
 
@@ -42,6 +43,9 @@ def task_trainer(
         pad_to: tokens to pad every batch to; None: those of its longest row.
         stop_epoch: end the training before this epoch.
         further: more arguments of the Trainer: recipe, teacher, callbacks.
+
+    Raises:
+        ConfigError: an optimizer or a scheduler was asked for that cannot be made.
     """
     arguments.batch_eval_metrics = True
     arguments.label_names = list(task.label_columns)
@@ -59,6 +63,8 @@ def task_trainer(
         **further,
     )
     trainer.remove_callback(transformers.PrinterCallback)
+    if train is not None:
+        require_optimizer(trainer)
     return trainer
 
 

@@ -50,6 +50,11 @@ class RecipeCallback(transformers.TrainerCallback):
         self._stop_epoch = stop_epoch
         self._steps_per_epoch = 0
         self._active: dict[str, ActiveModifier] | None = None
+        self._is_bound = False  # to the batches, because a checkpoint or a step taken counts epochs in them
+
+    def start_anew(self) -> None:
+        """Forgets an earlier training, so that the next one begins at the recipe's start."""
+        self._active, self._is_bound = None, False
 
     def restore(self, model: nn.Module, checkpoint: Path) -> None:
         """Gives `model` the modules, and the modifiers the state, that they had when `checkpoint` was written.
@@ -57,8 +62,13 @@ class RecipeCallback(transformers.TrainerCallback):
         Must run before the checkpoint's weights are loaded.
 
         Raises:
-            ModelError: the checkpoint was made with another recipe.
+            ModelError: the checkpoint was made without a recipe, or with another.
         """
+        if not (checkpoint / STATE_FILE).is_file():
+            raise ModelError(
+                f"resume_from_checkpoint: {checkpoint} was made without a recipe; resume without one, or start from "
+                "its model, by the recipe, without resume_from_checkpoint"
+            )
         state = json.loads((checkpoint / STATE_FILE).read_text(encoding="utf-8"))
         if load_recipe(state["recipe"]) != self._recipe:
             raise ModelError(
@@ -66,7 +76,7 @@ class RecipeCallback(transformers.TrainerCallback):
                 "that recipe, or start from the model without its checkpoint"
             )
         self._steps_per_epoch = state["steps_per_epoch"]
-        self._active = self._activate(model)
+        self._active, self._is_bound = self._activate(model), True
         tensors = load_file(checkpoint / TENSORS_FILE)
         next_epoch = state["global_step"] / self._steps_per_epoch
         for name, modifier in self._active.items():
@@ -83,16 +93,43 @@ class RecipeCallback(transformers.TrainerCallback):
         return {name: modifier for name, modifier in active.items() if modifier is not None}
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Activates the modifiers, unless `restore` has done so."""
+        """Activates the modifiers, unless `restore` has done so; ends a training that was resumed at its end.
+
+        Raises:
+            ModelError: the checkpoint was made with other batches; or memory ran out after the first step, and Hugging
+                Face starts again, in smaller batches, with the weights that the recipe has changed.
+        """
         steps_per_epoch = num_steps_per_epoch(len(kwargs["train_dataloader"]), args.gradient_accumulation_steps)
-        if self._active is None:
+        if not self._is_bound:
             self._steps_per_epoch = steps_per_epoch
             self._active = self._activate(kwargs["model"])
+            self._warn_of_a_recipe_cut_short(args)
+        elif state.global_step == 0:
+            raise ModelError(
+                "auto_find_batch_size: memory ran out in the midst of the recipe, which cannot begin again with "
+                f"weights that it has changed; set per_device_train_batch_size to {state.train_batch_size} instead"
+            )
         elif steps_per_epoch != self._steps_per_epoch:
             raise ModelError(
                 f"resume_from_checkpoint: it was made with {self._steps_per_epoch} steps in an epoch, this training "
                 f"has {steps_per_epoch}; use the same data, per_device_train_batch_size and gradient_accumulation_steps"
             )
+        if self._is_stop(state) or state.global_step >= state.max_steps:
+            control.should_training_stop = True
+
+    def _warn_of_a_recipe_cut_short(self, args: Any) -> None:
+        last_epoch = args.max_steps / self._steps_per_epoch
+        if args.max_steps > 0 and last_epoch < self._recipe.num_epochs:
+            logger.warning(
+                "max_steps: %d steps end the training at epoch %.4g, and the recipe's last epoch is %g, so what the "
+                "recipe does from there on is left out; leave out max_steps to follow it to its end",
+                args.max_steps,
+                last_epoch,
+                self._recipe.num_epochs,
+            )
+
+    def _is_stop(self, state: Any) -> bool:
+        return self._stop_epoch is not None and state.global_step / self._steps_per_epoch >= self._stop_epoch
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Lets each modifier act before the forward pass, and sets the weight decay in force."""
@@ -107,12 +144,13 @@ class RecipeCallback(transformers.TrainerCallback):
 
     def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Lets each modifier act on the weights that the optimizer has just changed."""
+        self._is_bound = True
         for modifier in (self._active or {}).values():
             modifier.after_step()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Stops at stop_epoch, with a checkpoint."""
-        if self._stop_epoch is not None and state.global_step / self._steps_per_epoch >= self._stop_epoch:
+        if self._is_stop(state):
             control.should_training_stop = True
             control.should_save = True
 
@@ -138,6 +176,11 @@ class RecipeCallback(transformers.TrainerCallback):
 
 class WholeCheckpointCallback(transformers.TrainerCallback):
     """Declares the checkpoints of a training without a recipe whole, as RecipeCallback does those of one with it."""
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Ends a training that was resumed at its end, where max_steps is within an epoch."""
+        if state.global_step >= state.max_steps:
+            control.should_training_stop = True
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Runs when every file of the checkpoint is there."""
@@ -197,7 +240,7 @@ class ProgressCallback(transformers.TrainerCallback):
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, float], **kwargs: Any) -> None:
         """Logs the scores."""
         scores = ", ".join(
-            f"{name.removeprefix('eval_')} {value:.4f}"
+            f"{name.removeprefix('eval_')} {value if isinstance(value, int) else f'{value:.4f}'}"
             for name, value in metrics.items()
             if name.startswith("eval_") and not name.endswith(TIMING_SUFFIXES)
         )

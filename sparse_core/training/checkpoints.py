@@ -10,9 +10,13 @@ import json
 import logging
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from sparse_core.artifacts import write_json
 from sparse_core.errors import ModelError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 MARKER_NAME = "checkpoint_complete.json"
 _PREFIX = "checkpoint-"
@@ -89,3 +93,26 @@ def require_whole(checkpoint: Path) -> None:
             f"resume_from_checkpoint: {checkpoint} is not a whole checkpoint (no {MARKER_NAME}, or a file of another "
             "size); name one that was written to its end"
         )
+
+
+def require_same_tensors(model: nn.Module, load_result: Any) -> None:
+    """Refuses a checkpoint whose tensors are not those of the model.
+
+    Args:
+        model: into which they were loaded.
+        load_result: what torch's `load_state_dict` gave: `missing_keys` and `unexpected_keys`.
+
+    Raises:
+        ModelError: one lacks a tensor of the other's.
+    """
+    absent_by_design = {
+        *getattr(model, "all_tied_weights_keys", ()),
+        *(getattr(model, "_keys_to_ignore_on_save", None) or ()),
+    }
+    missing = [name for name in load_result.missing_keys if name not in absent_by_design]
+    for names, how in ((missing, "lacks"), (load_result.unexpected_keys, "has, and the model has not,")):
+        if names:
+            raise ModelError(
+                f"resume_from_checkpoint: the checkpoint {how} {len(names)} tensors, first '{names[0]}'; it is of "
+                "another model, or of one that was not quantized as this one is"
+            )

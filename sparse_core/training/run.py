@@ -29,7 +29,9 @@ from sparse_core.modifiers.distillation.modifier import DistillationModifier
 from sparse_core.modifiers.pruning.magnitude import GMPruningModifier
 from sparse_core.modifiers.pruning.report import sparsity_report
 from sparse_core.modifiers.quantization.modifier import QuantizationModifier
+from sparse_core.recipe import ARTIFACT_NAME
 from sparse_core.tasks import read_examples, read_schema, task_of
+from sparse_core.tasks.tokenizers import save_tokenizer
 from sparse_core.training.assembly import evaluate_on, scores_of_last_step, task_trainer
 from sparse_core.training.callback import TIMING_SUFFIXES
 from sparse_core.training.checkpoints import last_whole_checkpoint
@@ -89,7 +91,7 @@ class TrainingRun:
         """
         require_free(self.output)
         work_dir = self._work_dir()
-        with exclusive(work_dir, "checkpoints"):
+        with exclusive(work_dir, "checkpoints"), self.settings.named_as_written():
             metrics = self._train(work_dir)
             shutil.rmtree(work_dir)
         return metrics
@@ -101,19 +103,41 @@ class TrainingRun:
         if resume is not None:
             logger.info("%s: going on from %s", self.step, resume)
         trainer.train(resume_from_checkpoint=str(resume) if resume is not None else None)
+        checkpoint = self._checkpoint_at_end(trainer, work_dir)
         metrics = self._metrics(trainer)
         train_seconds = time.monotonic() - start_time
         with staged(self.output, self.step, step_seconds=train_seconds) as staging:
             save_model(trainer.model, trainer.processing_class, staging)
-            (staging / "recipe.yaml").write_text(self.recipe.to_yaml(), encoding="utf-8")
+            (staging / ARTIFACT_NAME).write_text(self.recipe.to_yaml(), encoding="utf-8")
             log = {"log_history": trainer.state.log_history, "train_seconds": train_seconds}
             write_json(staging / "training_log.json", log)
             write_json(staging / "metrics.json", metrics)
-            if self.stop_epoch is not None:
-                checkpoint = last_whole_checkpoint(work_dir)
-                assert checkpoint is not None, "the callback saves one when it stops"
+            if checkpoint is not None:
                 shutil.copytree(checkpoint, staging / CHECKPOINT_FOLDER)
         return metrics
+
+    def _checkpoint_at_end(self, trainer: Trainer, work_dir: Path) -> Path | None:
+        """The checkpoint of where the training stopped; None where it is the recipe's end.
+
+        Raises:
+            ModelError: the training has come neither to stop_epoch nor to the recipe's end, or left no checkpoint.
+        """
+        step, max_steps = trainer.state.global_step, trainer.state.max_steps
+        is_early = step < max_steps if self.stop_epoch is None else trainer.epochs_done < self.stop_epoch
+        if is_early:
+            raise ModelError(
+                f"{self.step}: the training ended at step {step} of {max_steps}, before the recipe's end or what this "
+                "step does of it, so nothing is published; leave out of training_arguments what ends it early"
+            )
+        if self.stop_epoch is None:
+            return None
+        checkpoint = last_whole_checkpoint(work_dir)
+        if checkpoint is None or checkpoint.name != f"checkpoint-{step}":
+            raise ModelError(
+                f"{self.step}: the training left no checkpoint of step {step}, its last, from which qat_finalize "
+                "could go on; leave out of training_arguments what decides when checkpoints are written"
+            )
+        return checkpoint
 
     def evaluate(self) -> dict[str, Any]:
         """Publishes the model as it is, with its metrics on the validation split.
@@ -125,11 +149,12 @@ class TrainingRun:
         start_time = time.monotonic()
         schema = read_schema(self.dataset)
         model = task_of(schema).load_model(self.model, schema, trained_head=True)
-        trainer = self._make_trainer(model, self.settings.to_hugging_face(self._work_dir()))
+        with self.settings.named_as_written():
+            trainer = self._make_trainer(model, self.settings.to_hugging_face(self._work_dir()))
         metrics = self._metrics(trainer)
         with staged(self.output, self.step, step_seconds=time.monotonic() - start_time) as staging:
             save_model(trainer.model, trainer.processing_class, staging)
-            for name in ("recipe.yaml", "training_log.json"):
+            for name in (ARTIFACT_NAME, "training_log.json"):
                 if (self.model / name).is_file():
                     shutil.copy2(self.model / name, staging / name)
             write_json(staging / "metrics.json", metrics)
@@ -159,12 +184,19 @@ class TrainingRun:
                 "training_arguments: load_best_model_at_end would bring back weights from before they were pruned or "
                 f"quantized, which usually score best; leave it out of {self.step}"
             )
+        if arguments.save_strategy == "best" and self.stop_epoch is not None:
+            raise ConfigError(
+                f"training_arguments: save_strategy best may keep no checkpoint of where {self.step} ends, from which "
+                "qat_finalize goes on; use epoch, steps or no"
+            )
         transformers.set_seed(arguments.seed)  # before the head is made
         model = task.load_model(self.model, schema)
         for modifier in self.recipe.modifiers:  # a recipe that does not fit fails here, not after the teacher has run
             modifier.activate(TrainingContext(model=model, steps_per_epoch=1))
         teacher: dict[str, Any] = {}
-        if self.teacher is not None and self.recipe.of_type(DistillationModifier):
+        if self.teacher is None or not self.recipe.of_type(DistillationModifier):
+            self._log_unused_teacher()
+        else:
             teacher = teacher_rows(
                 task,
                 model,
@@ -177,6 +209,12 @@ class TrainingRun:
             teacher["teacher"] = task.load_model(self.teacher, schema, trained_head=True, setting="teacher")
         self._require_room(work_dir, model)
         return self._make_trainer(model, arguments, recipe=self.recipe, **teacher)
+
+    def _log_unused_teacher(self) -> None:
+        if self.teacher is not None:
+            logger.info("teacher: given, but the recipe has no DistillationModifier, so it is not used")
+        if self.use_teacher_tokenizer:
+            logger.info("use_teacher_tokenizer has no effect: nothing is distilled")
 
     def _make_trainer(
         self, model: transformers.PreTrainedModel, arguments: TrainingArguments, **further: Any
@@ -238,4 +276,4 @@ def save_model(model: transformers.PreTrainedModel, tokenizer: Any, directory: P
         for parameter in model.parameters():
             parameter.add_(0.0)  # a masked negative weight is -0.0: equal to zero, but its bytes do not compress
     model.save_pretrained(directory)
-    tokenizer.save_pretrained(directory)
+    save_tokenizer(tokenizer, directory)

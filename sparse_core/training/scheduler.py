@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
+
+if TYPE_CHECKING:
+    from sparse_core.recipe import Recipe
+
+
+def sets_learning_rate(recipe: Recipe | None) -> bool:
+    """Whether a recipe decides the learning rate in some epoch; where there is none, none does."""
+    return recipe is not None and any(m.learning_rate_at(m.begins_at) is not None for m in recipe.modifiers)
 
 
 class RecipeScheduler(LRScheduler):

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparse_core.errors import ConfigError, did_you_mean
+from sparse_core.errors import ConfigError, SparseCoreError, did_you_mean
 
 if TYPE_CHECKING:
     from sparse_core.training.arguments import TrainingArguments
 
-_OURS = ("output_dir", "num_train_epochs", "resume_from_checkpoint", "batch_eval_metrics", "label_names")
+_OURS = (
+    "output_dir",
+    "num_train_epochs",
+    "max_steps",
+    "resume_from_checkpoint",
+    "save_only_model",
+    "overwrite_output_dir",
+    "batch_eval_metrics",
+    "label_names",
+)
 """Arguments that a step, or the task, decides itself."""
 
 
@@ -32,22 +43,35 @@ class TrainingSettings:
         """Checks the ranges.
 
         Raises:
-            ConfigError: a count below 1.
+            ConfigError: a count below 1, or another seed than numpy takes.
         """
+        from sparse_core.training.checks import AT_LEAST_ONE, RANGES, require_in_range
+
         for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if field.name not in ("seed", "training_arguments") and value < 1:
-                raise ConfigError(f"{field.name}: expected a whole number of 1 or more, got {value}")
+            require_in_range(field.name, getattr(self, field.name), {**RANGES, "max_seq_length": AT_LEAST_ONE})
+
+    @contextmanager
+    def named_as_written(self) -> Iterator[None]:
+        """Lets the errors of the block say of an argument that it stands in `training_arguments`, if it does."""
+        try:
+            yield
+        except SparseCoreError as error:
+            if str(error).partition(":")[0] in parse_training_arguments(self.training_arguments):
+                raise type(error)(f"training_arguments: {error}") from error.__cause__
+            raise
 
     def to_hugging_face(self, output_dir: Path) -> TrainingArguments:
         """Hugging Face arguments for a training that keeps its checkpoints in `output_dir`.
 
         Raises:
-            ConfigError: training_arguments is not a JSON object, or names an argument that does not exist.
+            ConfigError: training_arguments is not a JSON object, names an argument that does not exist, or has a value
+                that cannot be used.
+            DependencyError: a value needs a package that is not installed.
         """
         import torch
 
         from sparse_core.training.arguments import TrainingArguments
+        from sparse_core.training.checks import require_in_range, require_types, require_usable
 
         accepted = {field.name for field in dataclasses.fields(TrainingArguments) if field.init}
         further = parse_training_arguments(self.training_arguments)
@@ -55,6 +79,11 @@ class TrainingSettings:
             if name in _OURS:
                 raise ConfigError(
                     f"training_arguments: '{name}' is decided by the step, the recipe or the task; leave it out"
+                )
+            if name == "hub_token":
+                raise ConfigError(
+                    "training_arguments: 'hub_token' would stand in the clear among a step's settings; leave it out "
+                    "and set the environment variable HF_TOKEN"
                 )
             if name not in accepted:
                 raise ConfigError(
@@ -73,10 +102,16 @@ class TrainingSettings:
             "use_cpu": not torch.accelerator.is_available(),  # bf16 on a CPU is refused without it
             **further,
         }
-        try:
-            return TrainingArguments(output_dir=str(output_dir), **values)
-        except (TypeError, ValueError) as error:
-            raise ConfigError(f"training_arguments: {error}") from None
+        with self.named_as_written():
+            require_types(further)
+            for name, value in further.items():
+                require_in_range(name, value)
+            try:
+                arguments = TrainingArguments(output_dir=str(output_dir), **values)
+            except (TypeError, ValueError, NotImplementedError, ImportError, RuntimeError, OSError) as error:
+                raise ConfigError(f"training_arguments: {' '.join(str(error).split())}") from None
+            require_usable(arguments)
+        return arguments
 
 
 def parse_training_arguments(text: str) -> dict[str, Any]:

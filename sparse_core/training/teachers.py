@@ -17,7 +17,7 @@ from sparse_core.modifiers.distillation.losses import MULTI_LABEL, REGRESSION, S
 from sparse_core.modifiers.distillation.teacher import Collator
 from sparse_core.sources.model_directory import TOKENIZER_NAMES, are_pickled, find_weights
 from sparse_core.sources.models import copy_model, find_model
-from sparse_core.tasks.heads import load_with_head
+from sparse_core.tasks.heads import label_names, load_with_head
 from sparse_core.tasks.schema import DatasetSchema
 from sparse_core.tasks.tokenizers import load_tokenizer, tokenizer_difference
 
@@ -141,7 +141,7 @@ def _load(directory: Path, model: nn.Module) -> nn.Module:
     if not head.auto_class:
         return type(model).from_pretrained(directory, local_files_only=True)  # type: ignore[attr-defined]
     config: Any = model.config
-    names = [config.id2label[index] for index in sorted(config.id2label)] if head.has_labels else []
+    names = label_names(config) if head.has_labels else []
     schema = DatasetSchema(task="", source_columns={}, label_names=names, num_rows={})
     auto_class = getattr(transformers, head.auto_class)
     problem_type = problem_type_of(model, None)

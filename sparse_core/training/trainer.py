@@ -15,16 +15,18 @@ import yaml
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, Sampler, SequentialSampler
+from transformers.trainer import TRAINING_ARGS_NAME
+from transformers.trainer_utils import has_length
 
-from sparse_core.errors import ConfigError, ModelError
 from sparse_core.modifiers.distillation.losses import IGNORE_INDEX
 from sparse_core.modifiers.distillation.modifier import DistillationModifier
 from sparse_core.modifiers.distillation.teacher import TEACHER_PREFIX, Collator, TeacherOutputCollator
 from sparse_core.modifiers.pruning.report import sparsity_report
 from sparse_core.modifiers.quantization.hf_quantizer import quantization_of
-from sparse_core.recipe import ARTIFACT_NAME, Recipe, load_recipe, prunes
+from sparse_core.recipe import ARTIFACT_NAME, Recipe, load_recipe
 from sparse_core.tasks.inference import rows_by_length
-from sparse_core.training.arguments import TrainingArguments
+from sparse_core.training.arguments import TrainingArguments, hand_on_token, metadata_of, one_of
+from sparse_core.training.best_model import first_epoch_that_counts, is_too_early, warn_of_no_best
 from sparse_core.training.callback import (
     DECAYS,
     CollatorCallback,
@@ -32,18 +34,28 @@ from sparse_core.training.callback import (
     WholeCheckpointCallback,
     num_steps_per_epoch,
 )
-from sparse_core.training.checkpoints import last_whole_checkpoint, require_whole, set_aside_cut_short
+from sparse_core.training.checkpoints import (
+    last_whole_checkpoint,
+    require_same_tensors,
+    require_whole,
+    set_aside_cut_short,
+)
+from sparse_core.training.checks import (
+    best_model_errors,
+    require_batch,
+    require_classes,
+    require_length,
+    warn_of_zeros_that_nothing_holds,
+)
 from sparse_core.training.distiller import make_distiller
 from sparse_core.training.sampler import LengthGroupedSampler
-from sparse_core.training.scheduler import RecipeScheduler
+from sparse_core.training.scheduler import RecipeScheduler, sets_learning_rate
 from sparse_core.training.streamed import StreamedMetrics
 from sparse_core.training.teachers import without_teacher_inputs
 
 logger = logging.getLogger(__name__)
 
 _DEFAULT_OUTPUT_DIR = "trainer_output"
-_SPARSE = 0.05
-"""Share of zeros from which a model was pruned on purpose."""
 
 
 class Trainer(transformers.Trainer):
@@ -111,23 +123,27 @@ class Trainer(transformers.Trainer):
         Raises:
             RecipeError: the recipe cannot be read, or does not fit the model.
             ModelError: the recipe distils and there is no teacher, or one that does not fit the model.
-            ConfigError: an argument is given twice, under two names.
+            ConfigError: an argument is given twice, the data has no length or no batch, or labels cannot be smoothed.
         """
         if isinstance(model_state_path, transformers.TrainingArguments):  # as in Hugging Face's Trainer
-            args, model_state_path = _one_of({"the second argument": model_state_path, "args": args}), None
-        teacher = _one_of({"teacher": teacher, "distill_teacher": distill_teacher})
+            args, model_state_path = one_of({"the second argument": model_state_path, "args": args}), None
+        teacher = one_of({"teacher": teacher, "distill_teacher": distill_teacher})
         names = ("processing_class", "tokenizer")
-        kwargs["processing_class"] = _one_of({name: kwargs.pop(name, None) for name in names})
+        kwargs["processing_class"] = one_of({name: kwargs.pop(name, None) for name in names})
         self.recipe = recipe if isinstance(recipe, Recipe) or recipe is None else load_recipe(recipe, recipe_args)
         args = TrainingArguments(_DEFAULT_OUTPUT_DIR) if args is None else copy.copy(args)
         if self.recipe is not None and args.max_steps <= 0:
             args.num_train_epochs = self.recipe.num_epochs
+        hand_on_token(args)
         if args.save_total_limit == 1:
             # the newest checkpoint is not whole yet when Hugging Face deletes the one before it
             args.save_total_limit = 2
         self.model_state_path = model_state_path
-        self._metadata = _metadata(metadata_args or (), args, data_args)
+        self._metadata = metadata_of(metadata_args or (), args, data_args)
         self._eval_collator = eval_collator
+        if self.recipe is not None:
+            require_length(train_dataset)
+        require_batch(train_dataset, args)
         train_dataset, own_inputs = without_teacher_inputs(train_dataset)
         super().__init__(
             model=model,
@@ -136,6 +152,8 @@ class Trainer(transformers.Trainer):
             eval_dataset=without_teacher_inputs(eval_dataset)[0],
             **kwargs,
         )
+        if args.label_smoothing_factor:
+            require_classes(self.model)
         # the loss is scaled here; the models' own scaling is wrong in some heads (huggingface/transformers#47688)
         self.model_accepts_loss_kwargs = True
         self._recipe_callback: RecipeCallback | None = None
@@ -156,6 +174,7 @@ class Trainer(transformers.Trainer):
             own_inputs if teacher_dataset is None else teacher_dataset,
             teacher_collator,
         )
+        self._first_best_epoch = first_epoch_that_counts(self.recipe, args)
         self._steps_per_epoch = 0
 
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
@@ -163,6 +182,7 @@ class Trainer(transformers.Trainer):
 
         Raises:
             ModelError: the checkpoint is cut short, or belongs to another recipe.
+            ConfigError: metric_for_best_model is no score of an evaluation.
         """
         output_dir = Path(self.args.output_dir)
         if resume_from_checkpoint is True:
@@ -170,10 +190,12 @@ class Trainer(transformers.Trainer):
         else:
             checkpoint = Path(resume_from_checkpoint) if resume_from_checkpoint else None
         set_aside_cut_short(output_dir, keep=checkpoint)
-        if checkpoint is not None and self._recipe_callback is not None:
-            require_whole(checkpoint)
-            self._recipe_callback.restore(self.model, checkpoint)
-        self._warn_of_zeros_that_nothing_holds()
+        if self._recipe_callback is not None:
+            self._recipe_callback.start_anew()
+            if checkpoint is not None:
+                require_whole(checkpoint)
+                self._recipe_callback.restore(self.model, checkpoint)
+        warn_of_zeros_that_nothing_holds(self.model, self.recipe)
         if self._distiller is not None:
             self._set_signature_columns_if_needed()
             self.train_dataset = self._distiller.prepare(
@@ -183,18 +205,11 @@ class Trainer(transformers.Trainer):
                 self.args.eval_batch_size,
                 self.args.device,
             )
-        output = super().train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint), **kwargs)
+        with best_model_errors():
+            output = super().train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint), **kwargs)
+        warn_of_no_best(self.args, self.state, self._first_best_epoch)
         self.log_model_sparsification()
         return output
-
-    def _warn_of_zeros_that_nothing_holds(self) -> None:
-        sparsity = sparsity_report(self.model).encoder
-        if sparsity > _SPARSE and (self.recipe is None or not prunes(self.recipe)):
-            logger.warning(
-                "recipe: %.0f%% of the encoder's weights are zero, and nothing keeps them so in this training; to keep "
-                "them, use a recipe with a ConstantPruningModifier",
-                100 * sparsity,
-            )
 
     def _label_names(self) -> tuple[str, ...]:
         return ("labels", *self.label_names)
@@ -209,6 +224,11 @@ class Trainer(transformers.Trainer):
             if self._metadata:
                 text += "\n" + yaml.safe_dump({"__metadata__": self._metadata}, sort_keys=False)
             (Path(output_dir or self.args.output_dir) / ARTIFACT_NAME).write_text(text, encoding="utf-8")
+
+    def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
+        super()._save(output_dir, state_dict)
+        # a pickle of the arguments, which nothing reads
+        (Path(output_dir or self.args.output_dir) / TRAINING_ARGS_NAME).unlink(missing_ok=True)
 
     def save_optimizer_and_scheduler(self, output_dir: str | Path) -> None:
         """Saves the states of optimizer and scheduler, as in a checkpoint; a training must have made them."""
@@ -268,8 +288,20 @@ class Trainer(transformers.Trainer):
         collator = self.data_collator
         with self._in_place(collator if self._distiller is None else TeacherOutputCollator(collator)):
             dataloader = super().get_train_dataloader()
-        self._steps_per_epoch = num_steps_per_epoch(len(dataloader), self.args.gradient_accumulation_steps)
+        if has_length(dataloader):
+            self._steps_per_epoch = num_steps_per_epoch(len(dataloader), self.args.gradient_accumulation_steps)
         return dataloader
+
+    @property
+    def epochs_done(self) -> float:
+        """Epochs of the recipe that are behind, counted in optimizer steps; 0 before a training."""
+        return self.state.global_step / self._steps_per_epoch if self._steps_per_epoch else 0.0
+
+    def get_batch_samples(self, epoch_iterator: Iterator, num_batches: int, device: Any) -> tuple[list, Any]:
+        """Hugging Face's batches of the next step; none where a training is resumed at its end."""
+        if self.control.should_training_stop:
+            return [], None
+        return super().get_batch_samples(epoch_iterator, num_batches, device)
 
     @contextmanager
     def _in_place(self, collator: Collator) -> Iterator[None]:
@@ -290,7 +322,7 @@ class Trainer(transformers.Trainer):
 
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LRScheduler:
         """The recipe's learning rate where it has one, else Hugging Face's scheduler."""
-        if self.recipe is None or all(m.learning_rate_at(m.begins_at) is None for m in self.recipe.modifiers):
+        if self.recipe is None or not sets_learning_rate(self.recipe):
             return super().create_scheduler(num_training_steps, optimizer)
         if self.lr_scheduler is None:
             recipe, steps, default = self.recipe, self._steps_per_epoch, self.args.learning_rate
@@ -316,17 +348,13 @@ class Trainer(transformers.Trainer):
 
     def _issue_warnings_after_load(self, load_result: Any) -> None:
         # Hugging Face warns of weights that are tied, and goes on with random ones where some are really missing
-        absent_by_design = {
-            *getattr(self.model, "all_tied_weights_keys", ()),
-            *(getattr(self.model, "_keys_to_ignore_on_save", None) or ()),
-        }
-        missing = [name for name in load_result.missing_keys if name not in absent_by_design]
-        for names, how in ((missing, "lacks"), (load_result.unexpected_keys, "has, and the model has not,")):
-            if names:
-                raise ModelError(
-                    f"resume_from_checkpoint: the checkpoint {how} {len(names)} tensors, first '{names[0]}'; it is of "
-                    "another model, or of one that was not quantized as this one is"
-                )
+        require_same_tensors(self.model, load_result)
+
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        is_best = super()._determine_best_metric(metrics, trial)
+        if is_too_early(self.state, self._steps_per_epoch, self._first_best_epoch):
+            self.state.best_metric = self.state.best_global_step = None
+        return is_best
 
     def compute_loss(
         self,
@@ -345,6 +373,8 @@ class Trainer(transformers.Trainer):
         """
         batch, inputs = inputs, {k: v for k, v in inputs.items() if not k.startswith(TEACHER_PREFIX)}
         labels = next((inputs[name] for name in self._label_names() if name in inputs), None)
+        if self.label_smoother is not None:
+            require_classes(self.model, labels)
         # without the count the parent gives the plain mean over this batch
         loss, outputs = super().compute_loss(model, dict(inputs), return_outputs=True)
         num_labelled = None if labels is None else _is_labelled(labels).sum()
@@ -352,8 +382,7 @@ class Trainer(transformers.Trainer):
             loss = torch.where(num_labelled > 0, loss, 0.0)  # the mean over no label is no number
         if model.training:
             if self._distiller is not None:
-                epoch = self.state.global_step / self._steps_per_epoch if self._steps_per_epoch else 0.0
-                loss = self._distiller.mixed_loss(loss, outputs, batch, labels, epoch)
+                loss = self._distiller.mixed_loss(loss, outputs, batch, labels, self.epochs_done)
             if num_items_in_batch is not None and num_labelled is not None:
                 scale = self.accelerator.num_processes if self.args.average_tokens_across_devices else 1
                 # a batch without labels has no share, also in a step that has none at all
@@ -364,20 +393,3 @@ class Trainer(transformers.Trainer):
 def _is_labelled(labels: Tensor) -> Tensor:
     """Which labels count, bool in their shape; as numbers of a regression all do, -100 too."""
     return torch.ones_like(labels, dtype=torch.bool) if labels.is_floating_point() else labels.ne(IGNORE_INDEX)
-
-
-def _one_of(arguments: dict[str, Any]) -> Any:
-    """The argument that was given, of several names for the same; None where there is none."""
-    given = {name: value for name, value in arguments.items() if value is not None}
-    if len(given) > 1:
-        raise ConfigError(f"{' and '.join(given)}: both are given, and they mean the same; leave one of them out")
-    return next(iter(given.values()), None)
-
-
-def _metadata(names: Sequence[str], args: transformers.TrainingArguments, data_args: Any) -> dict[str, Any]:
-    """Values of the named arguments; those that are not there, or not set, are left out with a line in the log."""
-    values = {**(data_args if isinstance(data_args, dict) else vars(data_args or object)), **args.to_dict()}
-    lacking = [name for name in names if values.get(name) is None]
-    if lacking:
-        logger.warning("metadata_args: not recorded, because they are not set: %s", ", ".join(lacking))
-    return {name: values[name] for name in names if name not in lacking}

@@ -96,3 +96,85 @@ def test_resume_with_other_data_is_refused(make_trainer):
     other = make_trainer(rows=make_rows(64), **settings)
     with pytest.raises(ModelError, match="made with 4 steps in an epoch, this training has 8"):
         other.train(resume_from_checkpoint=True)
+
+
+def test_resume_by_a_recipe_of_a_training_without_one_is_refused(make_trainer):
+    settings = {"save_strategy": "steps", "save_steps": 2}
+    make_trainer(max_steps=2, **settings).train()
+    other = make_trainer(recipe=RECIPE, distill_teacher="disable", **settings)
+    message = (
+        "^resume_from_checkpoint: .*checkpoint-2 was made without a recipe; resume without one, or start from its "
+    )
+    with pytest.raises(ModelError, match=message):
+        other.train(resume_from_checkpoint=True)
+
+
+@pytest.mark.parametrize("end", [{"stop_epoch": 1.5}, {"recipe": RECIPE.replace("end_epoch: 3.0", "end_epoch: 2.5")}])
+def test_resume_where_the_training_ended_takes_no_step(make_trainer, tmp_path, end):
+    settings = {"recipe": RECIPE, "distill_teacher": "disable", "save_strategy": "steps", "save_steps": 1, **end}
+    first = make_trainer(**settings)
+    first.train()
+    again = make_trainer(model=make_model(seed=99), **settings)
+    again.train(resume_from_checkpoint=True)
+    assert again.state.global_step == first.state.global_step
+    expected, actual = first.model.state_dict(), again.model.state_dict()
+    assert expected.keys() == actual.keys()
+    assert [name for name in expected if not torch.equal(expected[name], actual[name])] == []
+
+
+def test_a_second_training_begins_the_recipe_anew(make_trainer):
+    trainer = make_trainer(recipe=RECIPE, distill_teacher="disable")
+    trainer.train()
+    before = list(trainer._recipe_callback._active.values())
+    trainer.train()
+    assert trainer.state.global_step == 12
+    assert not set(map(id, before)) & set(map(id, trainer._recipe_callback._active.values()))
+
+
+class OutOfMemory(transformers.TrainerCallback):
+    """Runs out of memory once, at the begin of a step."""
+
+    def __init__(self, step):
+        self.step, self.batch_sizes = step, []
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        self.batch_sizes.append(state.train_batch_size)
+
+    def on_step_begin(self, args, state, control, **kwargs):
+        if state.global_step == self.step and len(self.batch_sizes) == 1:
+            raise RuntimeError("CUDA out of memory.")
+
+
+AT_ONCE = """
+training_modifiers:
+- !EpochRangeModifier {start_epoch: 0.0, end_epoch: 2.0}
+- !GMPruningModifier
+  init_sparsity: 0.5
+  final_sparsity: 0.8
+  start_epoch: 0.0
+  end_epoch: 1.0
+  params: __ALL_PRUNABLE__
+- !QuantizationModifier {start_epoch: 0.0, disable_quantization_observer_epoch: 1.0}
+"""
+
+
+def test_a_recipe_begins_anew_in_the_batches_that_fit_into_memory(make_trainer):
+    settings = {"recipe": AT_ONCE, "train_sampling_strategy": "sequential"}
+    lack = OutOfMemory(step=0)
+    found = make_trainer("found", model=make_model(dropout=0), auto_find_batch_size=True, **settings)
+    found.add_callback(lack)  # behind the recipe's, which has acted by then
+    found.train()
+    assert lack.batch_sizes == [8, 7]
+    set_so = make_trainer("set", model=make_model(dropout=0), per_device_train_batch_size=7, **settings)
+    set_so.train()
+    assert found.state.global_step == set_so.state.global_step == 10
+    expected, actual = set_so.model.state_dict(), found.model.state_dict()
+    assert expected.keys() == actual.keys()
+    assert [name for name in expected if not torch.equal(expected[name], actual[name])] == []
+
+
+def test_a_recipe_cannot_begin_anew_with_weights_that_it_has_changed(make_trainer):
+    trainer = make_trainer(recipe=AT_ONCE, auto_find_batch_size=True, callbacks=[OutOfMemory(step=1)])
+    message = "^auto_find_batch_size: memory ran out .*; set per_device_train_batch_size to 7 instead$"
+    with pytest.raises(ModelError, match=message):
+        trainer.train()

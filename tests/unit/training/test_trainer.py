@@ -3,6 +3,7 @@
 import inspect
 import json
 import logging
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -341,15 +342,6 @@ def test_without_arguments_the_recipe_decides_the_epochs(tmp_path, monkeypatch):
     assert trainer.args.num_train_epochs == 3 and isinstance(trainer.args, TrainingArguments)
 
 
-def test_old_names_of_training_arguments(tmp_path, caplog):
-    with caplog.at_level(logging.INFO, logger="sparse_core"):
-        args = TrainingArguments(str(tmp_path), evaluation_strategy="epoch", no_cuda=True)
-    assert args.eval_strategy == "epoch" and args.use_cpu is True
-    assert "evaluation_strategy: transformers calls it eval_strategy by now" in caplog.messages
-    with pytest.raises(TypeError, match="no_cuda is the old name of use_cpu, which is given too"):
-        TrainingArguments(str(tmp_path), no_cuda=True, use_cpu=True)
-
-
 class Masking:
     """A collator that wants to know the epoch."""
 
@@ -386,6 +378,9 @@ def test_the_private_parts_of_transformers_that_we_override_are_still_there():
         "_set_signature_columns_if_needed": ["self"],
         "_get_train_sampler": ["self", "train_dataset"],
         "_get_eval_sampler": ["self", "eval_dataset"],
+        "_save": ["self", "output_dir", "state_dict"],
+        "_determine_best_metric": ["self", "metrics", "trial"],
+        "get_batch_samples": ["self", "epoch_iterator", "num_batches", "device"],
     }
     for name, parameters in names.items():
         assert list(inspect.signature(getattr(transformers.Trainer, name)).parameters) == parameters
@@ -407,3 +402,36 @@ def test_zeros_that_nothing_holds_are_named(make_trainer, caplog, recipe, warns)
     message = "of the encoder's weights are zero, and nothing keeps them so"
     assert (message in caplog.text) == warns
     assert f"recipe: 50% {message}" in caplog.text or not warns
+
+
+def test_what_is_saved_holds_neither_arguments_nor_token(make_trainer, tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("HF_TOKEN", "before")
+    with caplog.at_level(logging.INFO, logger="sparse_core"):
+        trainer = make_trainer(hub_token="hf_secret", save_strategy="epoch", num_train_epochs=1)
+    assert "hub_token: HF_TOKEN is set to it, so that it stands in no file" in caplog.messages
+    assert os.environ["HF_TOKEN"] == "hf_secret" and trainer.args.hub_token is None
+    trainer.train()
+    trainer.save_model(str(tmp_path / "saved"))
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {"checkpoint-4", "saved"} <= {path.parent.name for path in files}
+    assert "training_args.bin" not in {path.name for path in files}
+    assert [path for path in files if b"hf_secret" in path.read_bytes()] == []
+
+
+@pytest.mark.parametrize("remove_unused_columns", [True, False])
+def test_streamed_data_trains_as_in_transformers(make_trainer, remove_unused_columns):
+    settings = {"max_steps": 3, "remove_unused_columns": remove_unused_columns}
+    results = []
+    for trainer_class in (transformers.Trainer, Trainer):
+        rows = make_rows().to_iterable_dataset()
+        trainer = make_trainer(trainer_class.__module__, rows=rows, trainer_class=trainer_class, **settings)
+        trainer.train()
+        assert trainer.state.global_step == 3
+        results.append(weights(trainer))
+    assert torch.allclose(*results, atol=1e-7)
+
+
+def test_a_recipe_needs_data_with_a_length(make_trainer):
+    message = "^train_dataset: a recipe counts epochs, and a IterableDataset has no length; give data with a length"
+    with pytest.raises(ConfigError, match=message):
+        make_trainer(rows=make_rows().to_iterable_dataset(), recipe=EPOCHS.format(1), max_steps=3)
