@@ -10,6 +10,8 @@ from typing import Any
 
 DISABLE_TEACHER = "disable"
 SELF_TEACHER = "self"
+LONGEST_DEFAULT = 512
+"""Tokens of a row where neither the user nor the model sets a limit."""
 
 
 def flag(default: Any, text: str) -> Any:
@@ -76,6 +78,8 @@ class DataArguments:
 class _WithTestData(DataArguments):
     test_file: str | None = flag(None, "Rows for --do_predict.")
     max_predict_samples: int | None = flag(None, "Use only so many rows for --do_predict.")
+    validation_ratio: float | None = flag(None, "Share of the training rows to evaluate on, where none are given.")
+    eval_on_test: bool = flag(False, "Evaluate on the test rows, where there are none for validation.")
 
 
 @dataclass
@@ -86,8 +90,6 @@ class TextClassificationData(_WithTestData):
     task_name: str | None = flag(None, "GLUE task, such as sst2 or mnli, instead of --dataset_name.")
     input_column_names: str | None = flag(None, "Column with the text, or two for a pair: sentence1,sentence2.")
     label_column_name: str | None = flag(None, "Column with the label. Default: label.")
-    validation_ratio: float | None = flag(None, "Share of the training rows to evaluate on, where none are given.")
-    eval_on_test: bool = flag(False, "Evaluate on the test rows, where there are none for validation.")
 
 
 @dataclass
@@ -106,9 +108,13 @@ class QuestionAnsweringData(_WithTestData):
     """Questions whose answers are a part of a context, in SQuAD's form."""
 
     max_seq_length: int | None = flag(384, "Longest row in tokens; a longer context becomes several rows.")
+    text_column_name: str | None = flag(None, "Columns of question and context. Default: question,context.")
+    label_column_name: str | None = flag(None, "Column with the answers. Default: answers.")
     version_2_with_negative: bool = flag(False, "Some questions have no answer.")
     null_score_diff_threshold: float = flag(0.0, "No answer where its score is that much above the best answer's.")
-    doc_stride: int = flag(128, "Tokens that two rows of one context have in common.")
+    doc_stride: int | None = flag(
+        None, "Tokens that two rows of one context have in common. Default: a third of max_seq_length."
+    )
     n_best_size: int = flag(20, "Starts and ends to consider for an answer.")
     max_answer_length: int = flag(30, "Longest answer in tokens.")
 
@@ -119,6 +125,7 @@ class MaskedLanguageModelingData(DataArguments):
 
     dataset_name_2: str | None = flag(None, "A second data set, joined to the first.")
     dataset_config_name_2: str | None = flag(None, "Configuration of the second data set.")
+    text_column_name: str | None = flag(None, "Column with the text. Default: text, else the only one.")
     validation_split_percentage: int = flag(5, "Percent of the training rows to evaluate on, where none are given.")
     mlm_probability: float = flag(0.15, "Share of the tokens to hide.")
     line_by_line: bool = flag(False, "Each text is a row of its own; otherwise texts are joined and cut.")
@@ -134,12 +141,11 @@ class RecipeArguments:
     _argument_group_name = "recipe"
 
     recipe: str | None = flag(None, "A built-in recipe's name, a .yaml or .md file, a zoo: stub, or the recipe's text.")
-    recipe_args: str | None = flag(None, "New values for the recipe's variables, as a JSON object.")
+    recipe_args: str | None = flag(
+        None, "New values for the recipe's variables: a JSON object, or name=value,name:value."
+    )
     distill_teacher: str | None = flag(
         None, "The teacher: a directory, hub id or zoo: stub; self: a copy of the model; disable: none."
-    )
-    best_model_after_epoch: float | None = flag(
-        None, "With --load_best_model_at_end: only checkpoints after this epoch can be the best."
     )
     one_shot: bool = flag(False, "Refused; quantization without training is not there yet.")
 

@@ -6,9 +6,8 @@ import argparse
 import dataclasses
 import json
 import logging
-import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,31 +18,21 @@ from transformers import HfArgumentParser
 
 from sparse_core.errors import ConfigError, SparseCoreError, did_you_mean
 from sparse_core.finetune.arguments import COMMANDS, DataArguments, ModelArguments, RecipeArguments, TaskCommand
-from sparse_core.finetune.checks import require_objects, require_ranges, require_usable
-from sparse_core.finetune.flags import ENVIRONMENT, IGNORED, REFUSED, RENAMED
+from sparse_core.finetune.checks import require_objects, require_ranges
+from sparse_core.finetune.flags import REFUSED
 from sparse_core.training.arguments import TrainingArguments
+from sparse_core.training.checks import require_usable
+from sparse_core.training.old_arguments import OLD_NAMES, RENAMED, RENAMED_VALUES, is_true, of_today, value_of_today
 
 logger = logging.getLogger(__name__)
 
 FILE_SUFFIXES = (".json", ".yaml", ".yml")
 _SWITCH = re.compile(r"Truthy value expected: got (.*) but expected one of .*", re.DOTALL)
 _SETTINGS = (re.compile(r"task_args: (\w+)(?=: )"), re.compile(r"(\w+)(?=: )"))
+_MENTION = re.compile(r"(?<![\w'/.-])(\w+_\w+)( in task_args)?(?![\w'/])")
 
 
-@dataclasses.dataclass
-class CommandTrainingArguments(TrainingArguments):
-    """All of Hugging Face's training flags, and those that it had while SparseML was alive and that still do a job."""
-
-    _argument_group_name = "training"
-
-    overwrite_output_dir: bool = dataclasses.field(
-        default=False, metadata={"help": "Start anew in an output_dir that holds something."}
-    )
-
-
-_LIST_FLAGS = frozenset(
-    field.name for field in dataclasses.fields(CommandTrainingArguments) if "list" in str(field.type)
-)
+_LIST_FLAGS = frozenset(field.name for field in dataclasses.fields(TrainingArguments) if "list" in str(field.type))
 """Flags that take several words; others take a list of a file as one text with commas."""
 
 
@@ -58,14 +47,16 @@ class Arguments:
         recipe: its recipe flags.
         training: its training flags.
         given: names of the flags that the user wrote, by their names of today.
+        file: the file that flags came from; None: there was none.
     """
 
     command: TaskCommand
     model: ModelArguments
     data: DataArguments
     recipe: RecipeArguments
-    training: CommandTrainingArguments
+    training: TrainingArguments
     given: frozenset[str]
+    file: Path | None
 
 
 def parse(task: str, words: Sequence[str]) -> Arguments:
@@ -80,16 +71,16 @@ def parse(task: str, words: Sequence[str]) -> Arguments:
         SystemExit: `--help` was asked for.
     """
     command = COMMANDS[task]
-    words = with_file(words)
-    parts = (RecipeArguments, command.data, command.model, CommandTrainingArguments)
+    parts = (RecipeArguments, command.data, command.model, TrainingArguments)
     namespace = FlagParser(task, command.title, parts).parse(words)
     _fit_to_machine(namespace)
     require_objects(namespace)
     recipe, data, model, training = (instance(part, namespace) for part in parts)
     given = frozenset(name for name in vars(namespace) if name in namespace.given)
-    require_usable(training)
-    arguments = Arguments(command, model, data, recipe, training, given)
-    require_ranges(arguments)
+    arguments = Arguments(command, model, data, recipe, training, given, _file_of(words))
+    with named_as_flags({name: name for name in vars(namespace)}):
+        require_usable(training)
+        require_ranges(arguments)
     return arguments
 
 
@@ -128,19 +119,18 @@ def instance(cls: type, namespace: argparse.Namespace) -> Any:
 # --- a file in place of flags -----------------------------------------------------------------------------------------
 
 
-def with_file(words: Sequence[str]) -> list[str]:
-    """The words, with the flags of a file in the place of its name where that comes first.
+def _file_of(words: Sequence[str]) -> Path | None:
+    """The file that a command line begins with, if it does."""
+    is_file = bool(words) and words[0].endswith(FILE_SUFFIXES) and not words[0].startswith("-")
+    return Path(words[0]) if is_file else None
+
+
+def _values_of(path: Path) -> dict[str, Any]:
+    """Flags and values of a file.
 
     Raises:
-        ConfigError: the file cannot be read, or holds something else than flags and values.
+        ConfigError: the file cannot be read, or holds something else.
     """
-    if not words or words[0].startswith("-") or not words[0].endswith(FILE_SUFFIXES):
-        return list(words)
-    return [*_words_of(Path(words[0])), *words[1:]]
-
-
-def _words_of(path: Path) -> list[str]:
-    """The flags of a file as words of a command line."""
     try:
         text = path.read_text(encoding="utf-8")
         values = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
@@ -151,21 +141,27 @@ def _words_of(path: Path) -> list[str]:
         raise ConfigError(f"{path}: not a {path.suffix[1:].upper()} file: {reason}") from None
     if not isinstance(values, dict):
         raise ConfigError(f'{path}: expected flags and their values, such as {{"do_train": true}}')
-    return as_words(values)
+    return {str(name).lstrip("-"): value for name, value in values.items()}
 
 
-def as_words(values: Mapping[str, Any]) -> list[str]:
-    """Flags and their values as words of a command line."""
-    return [word for name, value in values.items() for word in _words(str(name).lstrip("-"), value)]
+def _words(name: str, value: Any, action: argparse.Action | None) -> list[str]:
+    """A flag and its value from a file as words of a command line.
 
-
-def _words(name: str, value: Any) -> list[str]:
-    if value is None:
+    Args:
+        name: of the flag.
+        value: as JSON or YAML has it.
+        action: the flag; None: there is no such flag.
+    """
+    if value in (None, [], f"<{name.upper()}>"):  # the last one is how transformers writes a token into a file
         return []
     if isinstance(value, list) and name in _LIST_FLAGS:
         return [f"--{name}", *map(str, value)]
     if isinstance(value, list):
         value = ",".join(map(str, value))
+    if value is False and action is not None and "no" in (action.choices or ()):
+        value = "no"  # which YAML reads as false
+    if isinstance(value, float) and action is not None and action.type is int and value.is_integer():
+        value = int(value)
     if isinstance(value, bool | Mapping):
         value = json.dumps(value)
     return [f"--{name}={value}"]
@@ -210,15 +206,24 @@ class FlagParser(HfArgumentParser):
             allow_abbrev=False,
             exit_on_error=False,
         )
-        for name in RENAMED | dict.fromkeys([*IGNORED, *ENVIRONMENT, *REFUSED]):
+        for name in (*OLD_NAMES, *REFUSED):
             self.add_argument(*_spellings(name), action=_OldFlag, dest=name, help=argparse.SUPPRESS)
+        for action in self._actions:
+            if action.dest in RENAMED_VALUES:
+                action.type = _of_today(action.dest, action.type)
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """The values of all flags by name, and `given`, the names of those that were written.
 
+        Args:
+            words: flags and values; the first may be a .json or .yaml file that has them, which later ones overrule.
+
         Raises:
             ConfigError: a flag is unknown, or a value cannot be used.
         """
+        file = _file_of(words)
+        if file is not None:
+            words = [*self.words_of(_values_of(file)), *words[1:]]
         given: set[str] = set()
         try:
             namespace, unknown = self.parse_known_args(words, argparse.Namespace(given=given))
@@ -231,9 +236,15 @@ class FlagParser(HfArgumentParser):
         given |= {by_option[name] for word in words if (name := word.partition("=")[0]) in by_option}
         return namespace
 
-    def action_of(self, name: str) -> argparse.Action:
-        """The action of the flag `--name`."""
-        return next(action for action in self._actions if f"--{name}" in action.option_strings)
+    def words_of(self, values: Mapping[str, Any]) -> list[str]:
+        """Flags and their values, as JSON or YAML has them, as words of a command line."""
+        return [word for name, value in values.items() for word in _words(name, value, self.action_of(name))]
+
+    def action_of(self, name: str) -> argparse.Action | None:
+        """What the flag decides, in whatever spelling; for an old name, what the new one does; None: no such flag."""
+        name = name.replace("-", "_")
+        option = f"--{RENAMED[name].to if name in RENAMED else name}"
+        return next((action for action in self._actions if option in action.option_strings), None)
 
     def error(self, message: str) -> NoReturn:
         """Raises ConfigError with argparse's message."""
@@ -259,20 +270,12 @@ class _OldFlag(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         if self.dest in REFUSED:
-            if values != "false":
+            if is_true(values):
                 raise ConfigError(f"{option_string}: {REFUSED[self.dest]}")
-        elif self.dest in IGNORED:
-            logger.warning("%s has no effect: %s", option_string, IGNORED[self.dest])
-        elif self.dest in ENVIRONMENT:
-            os.environ[ENVIRONMENT[self.dest]] = values
-            logger.info("%s: %s is set to it, which is what transformers reads", option_string, ENVIRONMENT[self.dest])
-        else:
+        elif (today := of_today(self.dest, values, option_string or self.dest)) is not None:
             assert isinstance(parser, FlagParser)
-            renamed = RENAMED[self.dest]
-            action = parser.action_of(renamed.to)
-            value = renamed.convert(values)
-            shown = renamed.to if value == values else f"{renamed.to} {value}"  # a value of the user may be a secret
-            logger.info("%s is --%s today, and is taken as that", option_string, shown)
+            value, action = today[1], parser.action_of(self.dest)
+            assert action is not None
             try:
                 converted = action.type(value) if callable(action.type) else value
             except (ValueError, TypeError, argparse.ArgumentTypeError):
@@ -283,6 +286,15 @@ class _OldFlag(argparse.Action):
                 )
             setattr(namespace, action.dest, converted)
             namespace.given.add(action.dest)
+
+
+def _of_today(name: str, convert: Any) -> Callable[[str], Any]:
+    """A flag's type that takes old values too, with a line that says the new one."""
+
+    def converted(text: str) -> Any:
+        return convert(value_of_today(name, text, f"--{name}"))
+
+    return converted
 
 
 def _spellings(name: str) -> tuple[str, ...]:
@@ -303,6 +315,9 @@ def _as_written(argument: str | None, words: Sequence[str]) -> str:
 def named_as_flags(settings: Mapping[str, str]) -> Iterator[None]:
     """Lets the errors of the block name the user's flag where they name the library's setting.
 
+    That is the setting that a message begins with, those that it mentions and that have another name as a flag, and
+    those that it mentions as `name in task_args`.
+
     Args:
         settings: name of a setting -> name of the flag that decided it.
     """
@@ -313,5 +328,15 @@ def named_as_flags(settings: Mapping[str, str]) -> Iterator[None]:
         for pattern in _SETTINGS:
             match = pattern.match(text)
             if match is not None and match[1] in settings:
-                raise type(error)(f"--{settings[match[1]]}{text[match.end() :]}") from error.__cause__
-        raise
+                text = f"--{settings[match[1]]}{text[match.end() :]}"
+                break
+        text = _MENTION.sub(lambda mention: _flag_of(mention, settings), text)
+        if text == str(error):
+            raise
+        raise type(error)(text) from error.__cause__
+
+
+def _flag_of(mention: re.Match[str], settings: Mapping[str, str]) -> str:
+    name, is_option = mention[1], mention[2] is not None
+    is_other = name in settings and (is_option or settings[name] != name)
+    return f"--{settings[name]}" if is_other else mention[0]

@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparse_core import __version__
-from sparse_core.artifacts import cache_root, fingerprint, staged
+from sparse_core.artifacts import cache_root, fingerprint, partial_path, publish, staged
 from sparse_core.errors import ConfigError
 from sparse_core.finetune.command_line import named_as_flags
+from sparse_core.sources.object_store import local_path
 from sparse_core.steps.fetch_dataset import fetch_dataset
 from sparse_core.tasks.schema import SCHEMA_NAME, read_schema, split_path
 
@@ -58,75 +58,65 @@ def dataset_directory(command: TaskCommand, data: DataArguments, *, trains: bool
     settings |= _stand_ins(command, data, settings, trains, evaluates)
     if not trains and settings.get("validation_file") and not settings.get("train_file"):
         raise ConfigError(
-            f"--train_file: not given; the labels of {command.task} come from the training rows, so name them for "
-            "--do_eval and --do_predict too"
+            f"--train_file: not given; the labels of {command.task} come from the training rows, so they are needed "
+            "also where nothing is trained"
         )
     has_data = any(settings.get(name) for name in _SOURCES)
     if not has_data and not (command.task == "text_classification" and settings.get("task_name")):
         raise ConfigError("--dataset_name: no data is given; name a data set, or files with --train_file")
     further = getattr(data, "dataset_name_2", None)
+    flags = flags_of(data)
     if further is None:
-        return _fetched(settings, data)
+        return _fetched(settings, data, flags)
     second = {"dataset_name": further, "dataset_config_name": getattr(data, "dataset_config_name_2", None) or ""}
     kept = {name: value for name, value in settings.items() if name not in (*_SOURCES, "dataset_revision")}
-    return _joined(_fetched(settings, data), _fetched({**kept, **second}, data))
+    flags_of_second = {**flags, **{name: f"{name}_2" for name in second}}
+    limits = {"train": data.max_train_samples, "validation": data.max_eval_samples}
+    return _joined(_fetched(settings, data, flags), _fetched({**kept, **second}, data, flags_of_second), limits)
 
 
-def _fetched(settings: dict[str, Any], data: DataArguments) -> Path:
-    local = [Path(settings[name]) for name in _SOURCES if settings.get(name) and Path(settings[name]).exists()]
-    key = fingerprint(__version__, json.dumps(settings, sort_keys=True), *local)
+def _fetched(settings: dict[str, Any], data: DataArguments, flags: dict[str, str]) -> Path:
+    local = [local_path(name, settings[name]) for name in _SOURCES if settings.get(name)]
+    key = fingerprint(__version__, json.dumps(settings, sort_keys=True), *(path for path in local if path.exists()))
     folder = cache_root() / "datasets" / key[:32]
     if data.overwrite_cache:
         shutil.rmtree(folder, ignore_errors=True)
     if (folder / SCHEMA_NAME).is_file():
         logger.info("data: taken from %s; --overwrite_cache reads it again", folder)
         return folder
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}")
-    try:
-        with named_as_flags(flags_of(data)):
+    with partial_path(folder) as partial:
+        with named_as_flags(flags):
             fetch_dataset(partial, **settings)
-        _publish(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        publish(partial, folder)
     return folder
 
 
-def _publish(partial: Path, folder: Path) -> None:
-    try:
-        partial.rename(folder)
-    except OSError:
-        if not folder.is_dir():  # else another process has made the same in the meantime
-            raise
-
-
-def _joined(first: Path, second: Path) -> Path:
-    """A Dataset artifact with the rows of both, split by split."""
+def _joined(first: Path, second: Path, limits: dict[str, int | None]) -> Path:
+    """A Dataset artifact with the rows of both, split by split, and of these the first so many."""
     import pyarrow as pa
 
-    folder = cache_root() / "datasets" / fingerprint(__version__, first, second)[:32]
+    folder = cache_root() / "datasets" / fingerprint(__version__, json.dumps(limits), first, second)[:32]
     if (folder / SCHEMA_NAME).is_file():
         return folder
     schemas = [read_schema(source) for source in (first, second)]
     num_rows: dict[str, int] = {}
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}")
-    try:
+    with partial_path(folder) as partial:
         with staged(partial, "fetch_dataset", joined=[first.name, second.name]) as staging:
             for split in schemas[0].num_rows:
                 sources = [
                     source for source, schema in zip((first, second), schemas, strict=True) if split in schema.num_rows
                 ]
-                num_rows[split] = sum(schema.num_rows.get(split, 0) for schema in schemas)
+                all_rows = sum(schema.num_rows.get(split, 0) for schema in schemas)
+                num_rows[split] = min(all_rows, limits.get(split) or all_rows)
                 with pa.OSFile(str(split_path(staging, split)), "wb") as sink:
-                    _copy_rows([split_path(source, split) for source in sources], sink)
+                    _copy_rows([split_path(source, split) for source in sources], sink, num_rows[split])
             dataclasses.replace(schemas[0], num_rows=num_rows).write(staging)
-        _publish(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        publish(partial, folder)
     return folder
 
 
-def _copy_rows(sources: list[Path], sink: Any) -> None:
-    """Writes the batches of several Arrow streams of one schema as one stream."""
+def _copy_rows(sources: list[Path], sink: Any, max_rows: int) -> None:
+    """Writes the first rows of several Arrow streams of one schema as one stream."""
     import pyarrow as pa
 
     with pa.memory_map(str(sources[0])) as file:
@@ -135,7 +125,8 @@ def _copy_rows(sources: list[Path], sink: Any) -> None:
         for source in sources:
             with pa.memory_map(str(source)) as file, pa.ipc.open_stream(file) as stream:
                 for batch in stream:
-                    writer.write_batch(batch)
+                    writer.write_batch(batch.slice(0, max_rows))
+                    max_rows -= min(max_rows, batch.num_rows)
 
 
 def settings_of(command: TaskCommand, data: DataArguments) -> dict[str, Any]:

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparse_core.artifacts import MANIFEST_NAME, read_manifest, require_disk_space
+from sparse_core.artifacts import MANIFEST_NAME, partial_path, read_manifest, require_disk_space
 from sparse_core.errors import ConfigError, OutputError, did_you_mean
 from sparse_core.export.deployment import MODEL_NAME, RECIPE_NAME, write_deployment
-from sparse_core.export.onnx import OPSETS, WEIGHT_TYPES, export_model, model_inputs
+from sparse_core.export.onnx import export_model, model_inputs
+from sparse_core.export.settings import OPSETS, WEIGHT_TYPES
 from sparse_core.export.verify import Tolerance, verify
-from sparse_core.finetune.arguments import COMMANDS, flag
-from sparse_core.finetune.command_line import FlagParser, as_words, instance, named_as_flags, with_file
-from sparse_core.finetune.data import dataset_directory
+from sparse_core.finetune.arguments import COMMANDS, LONGEST_DEFAULT, DataArguments, flag
+from sparse_core.finetune.command_line import FlagParser, instance, named_as_flags
+from sparse_core.finetune.data import dataset_directory, task_args
 from sparse_core.finetune.generated import compare_on_generated
+from sparse_core.finetune.record import read_record
 from sparse_core.finetune.samples import write_samples
 from sparse_core.modifiers.quantization.hf_quantizer import quantization_of
 from sparse_core.sources.model_directory import require_config
 from sparse_core.tasks import DatasetSchema, get_task, read_examples, read_schema, task_of
+from sparse_core.tasks.heads import label_names
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -78,7 +80,7 @@ def parse_export(words: Sequence[str]) -> ExportArguments:
         SystemExit: `--help` was asked for.
     """
     title = "Export a trained model to ONNX, into the folder `deployment` beside it."
-    namespace = FlagParser(_STEP, title, (ExportArguments,)).parse(with_file(words))
+    namespace = FlagParser(_STEP, title, (ExportArguments,)).parse(words)
     arguments = instance(ExportArguments, namespace)
     if arguments.one_shot is not None:
         raise ConfigError("--one_shot: a recipe is not applied without training yet; train with it before the export")
@@ -131,7 +133,8 @@ def export(arguments: ExportArguments) -> Path:
     directory = Path(arguments.model_path).resolve()
     target = directory.parent / FOLDER_NAME
     with named_as_flags({"model": "model_path", "output": "model_path"}):
-        schema, dataset = _schema(arguments, directory)
+        data = _data_flags(arguments, directory)
+        schema, dataset = _schema(arguments, directory, data)
         task = task_of(schema)
         network = task.load_model(directory, schema, trained_head=True)
         tokenizer = task.load_tokenizer(directory)
@@ -152,31 +155,48 @@ def export(arguments: ExportArguments) -> Path:
                 network.config.finetuning_task = arguments.finetuning_task
             stored_as = stored or "float32"
             facts = {"source": str(directory), "opset": arguments.opset, "weight_type": stored_as, "inputs": inputs}
-            names = list(network.config.id2label.values()) if dataset is None else schema.label_names
+            names = label_names(network.config) if dataset is None else schema.label_names
             labels = names if arguments.task.endswith("_classification") else []
-            write_deployment(staging, network, tokenizer, directory / RECIPE_NAME, labels, **facts)
+            served = _served_length(arguments, data, tokenizer)
+            write_deployment(staging, network, tokenizer, task, served, directory / RECIPE_NAME, labels, **facts)
         found = ", ".join(f"{name} {value:.4g}" for name, value in agreement.items())
         logger.info("%s: %s, opset %d; against torch: %s", target, stored_as, arguments.opset, found)
     return target
 
 
-def _schema(arguments: ExportArguments, directory: Path) -> tuple[DatasetSchema, Path | None]:
+def _data_flags(arguments: ExportArguments, directory: Path) -> DataArguments | None:
+    """The data flags of --data_args, else those that the model was trained with, where a command left their record."""
+    assert arguments.task is not None
+    command = COMMANDS[arguments.task]
+    if arguments.data_args is None:
+        with suppress(OutputError):  # a file of that name that is no record
+            settings = (read_record(directory) or {}).get("settings", {})
+            if settings.get("command") == arguments.task:
+                names = [field.name for field in fields(command.data) if field.name in settings]
+                return command.data(**{name: settings[name] for name in names})
+        logger.info("--model_path: no record of a training is there; the manifest has the default options of the task")
+        return None
+    try:
+        values = json.loads(arguments.data_args)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"--data_args: expected a JSON object, got '{arguments.data_args}' ({error})") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"--data_args: expected a JSON object, got '{arguments.data_args}'")
+    parser = FlagParser(f"{_STEP} --data_args", "", (command.data,))
+    return instance(command.data, parser.parse(parser.words_of(values)))
+
+
+def _schema(
+    arguments: ExportArguments, directory: Path, data: DataArguments | None
+) -> tuple[DatasetSchema, Path | None]:
     """What the model predicts, and the data to compare on: that of --data_args, else only what the model says."""
     assert arguments.task is not None
-    if arguments.data_args is not None:
-        command = COMMANDS[arguments.task]
-        try:
-            values = json.loads(arguments.data_args)
-        except json.JSONDecodeError as error:
-            raise ConfigError(f"--data_args: expected a JSON object, got '{arguments.data_args}' ({error})") from None
-        if not isinstance(values, dict):
-            raise ConfigError(f"--data_args: expected a JSON object, got '{arguments.data_args}'")
-        namespace = FlagParser(f"{_STEP} --data_args", "", (command.data,)).parse(as_words(values))
-        data = instance(command.data, namespace)
+    command = COMMANDS[arguments.task]
+    if data is not None and arguments.data_args is not None:
         dataset = dataset_directory(command, data, trains=False, evaluates=True)
         return read_schema(dataset), dataset
     config = require_config(directory)
-    options: dict[str, Any] = {}
+    options = {} if data is None else task_args(command, data)
     if arguments.task == "text_classification" and config.get("problem_type"):
         options["problem_type"] = config["problem_type"]
     get_task(arguments.task, options)
@@ -193,6 +213,12 @@ def _length(arguments: ExportArguments, tokenizer: Any) -> int:
             f"{arguments.sequence_length}"
         )
     return arguments.sequence_length
+
+
+def _served_length(arguments: ExportArguments, data: DataArguments | None, tokenizer: Any) -> int:
+    """--sequence_length, or most tokens in a row of the training, or what the model can read."""
+    given = arguments.sequence_length or (data.max_seq_length if data is not None else None)
+    return min(given or LONGEST_DEFAULT, tokenizer.model_max_length)
 
 
 def _log_notices(arguments: ExportArguments, network: PreTrainedModel) -> None:
@@ -239,18 +265,15 @@ def _replacing(target: Path) -> Iterator[Path]:
         OutputError: `target` holds something else than an earlier export.
     """
     _require_export(target)
-    staging, earlier = (target.with_name(f".{target.name}.{os.getpid()}.{name}") for name in ("partial", "earlier"))
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir()
-    try:
+    with partial_path(target) as staging:
+        staging.mkdir()
         yield staging
+        earlier = staging.with_suffix(".earlier")
         if target.exists():
             logger.info("%s: an earlier deployment is replaced", target)
             target.rename(earlier)
         staging.rename(target)
         shutil.rmtree(earlier, ignore_errors=True)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
 
 
 def _require_export(target: Path) -> None:

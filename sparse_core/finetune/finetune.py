@@ -8,7 +8,7 @@ import math
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,13 +18,18 @@ from transformers.trainer import TRAINER_STATE_NAME
 
 from sparse_core.artifacts import exclusive
 from sparse_core.errors import ConfigError, DataError
-from sparse_core.finetune.arguments import DISABLE_TEACHER, SELF_TEACHER
-from sparse_core.finetune.best_model import BestModelAfterEpoch, first_epoch_that_counts
-from sparse_core.finetune.checks import require_optimizer
+from sparse_core.finetune.arguments import DISABLE_TEACHER, LONGEST_DEFAULT, SELF_TEACHER
 from sparse_core.finetune.command_line import named_as_flags
+from sparse_core.finetune.contents import contents_of
 from sparse_core.finetune.data import dataset_directory, flags_of, task_args
 from sparse_core.finetune.models import student_directory, teacher_directory
-from sparse_core.finetune.output import checkpoint_to_resume, published, write_results
+from sparse_core.finetune.output import (
+    begin,
+    checkpoint_to_resume,
+    published,
+    require_same_contents,
+    write_results,
+)
 from sparse_core.finetune.predictions import write_predictions
 from sparse_core.finetune.samples import write_samples
 from sparse_core.modifiers.distillation.modifier import DistillationModifier
@@ -32,6 +37,7 @@ from sparse_core.recipe import ARTIFACT_NAME, Recipe, load_recipe
 from sparse_core.tasks import get_task, read_examples, read_schema, task_of
 from sparse_core.tasks.inference import predict, torch_forward
 from sparse_core.tasks.rows import UNLABELLED_TEST
+from sparse_core.training.arguments import TrainingArguments
 from sparse_core.training.assembly import evaluate_on, scores_of_last_step, task_trainer
 from sparse_core.training.run import save_model
 from sparse_core.training.teachers import teacher_rows
@@ -46,13 +52,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _SCRATCH_NAME = ".inputs.partial"
-_LONGEST_DEFAULT = 512
-"""Tokens of a row where neither the user nor the model sets a limit."""
 _EVALUATED = "validation"
-_TESTED = "test"
 _MISMATCHED = "validation_mismatched"
 _MISMATCHED_SUFFIX = "_mm"
-"""MNLI's second validation split, and how its scores were marked in SparseML."""
+"""MNLI's second validation split, and how scores of its second splits were marked in SparseML."""
+_TESTED = {"": ("test", UNLABELLED_TEST), _MISMATCHED_SUFFIX: ("test_mismatched", f"{UNLABELLED_TEST}_mismatched")}
+"""Mark of scores and files -> the split with labels, and the one without, of which the data has one."""
 _SETTINGS = {
     "model": "model_name_or_path",
     "revision": "model_revision",
@@ -60,7 +65,8 @@ _SETTINGS = {
     "checkpoints": "output_dir",
     "output": "output_dir",
     "output_dir": "output_dir",
-    **{name: name for name in ("distill_teacher", "recipe", "recipe_args", "max_seq_length", "resume_from_checkpoint")},
+    **{name: name for name in ("distill_teacher", "recipe", "recipe_args", "max_seq_length")},
+    **{field.name: field.name for field in fields(TrainingArguments)},
 }
 """Settings that the library's errors name -> the flag that decides each."""
 
@@ -108,8 +114,6 @@ def _require_something_to_do(arguments: Arguments) -> None:
             f"WORLD_SIZE: {training.world_size} processes were started, but a command trains in one; start it "
             "without a launcher"
         )
-    if recipe.best_model_after_epoch is not None and not training.load_best_model_at_end:
-        logger.warning("--best_model_after_epoch has no effect without --load_best_model_at_end")
     if arguments.data.preprocessing_num_workers is not None:
         logger.info("--preprocessing_num_workers: the number of processes follows rows and cores here")
     if not arguments.model.use_fast_tokenizer:
@@ -137,6 +141,24 @@ class _Inputs:
     recipe: Recipe | None
     model: Path
     scratch: Path
+
+    @property
+    def is_distilled(self) -> bool:
+        """Whether the recipe asks for a teacher."""
+        return self.recipe is not None and bool(self.recipe.of_type(DistillationModifier))
+
+    @cached_property
+    def teacher(self) -> Path | None:
+        """The teacher's directory; None where there is no teacher, or none of its own."""
+        is_own = self.arguments.recipe.distill_teacher not in (None, DISABLE_TEACHER, SELF_TEACHER)
+        return teacher_directory(self.arguments, self.scratch) if is_own and self.is_distilled else None
+
+    @cached_property
+    def contents(self) -> dict[str, str]:
+        """Flag -> fingerprint of the files that it names."""
+        return contents_of(
+            self.arguments, model=self.model, teacher=self.teacher, dataset=self.dataset, recipe=self.recipe
+        )
 
     @cached_property
     def dataset(self) -> Path:
@@ -167,7 +189,7 @@ class _Inputs:
         """The user's, or what the model can read where that is less."""
         wanted, longest = self.arguments.data.max_seq_length, self.tokenizer.model_max_length
         if wanted is None:
-            return min(longest, _LONGEST_DEFAULT)
+            return min(longest, LONGEST_DEFAULT)
         if wanted > longest:
             logger.warning("max_seq_length: %d tokens are more than the model can read; taken as %d", wanted, longest)
         return min(wanted, longest)
@@ -189,8 +211,12 @@ class _Inputs:
 def _run(inputs: _Inputs, checkpoint: Path | None) -> dict[str, float]:
     training = inputs.arguments.training
     output_dir = Path(training.output_dir)
+    if training.do_train:
+        require_same_contents(inputs.arguments, inputs.contents)
     transformers.set_seed(training.seed)  # before the head is made
-    model = inputs.task.load_model(inputs.model, inputs.schema, trained_head=not training.do_train)
+    model = inputs.task.load_model(
+        inputs.model, inputs.schema, trained_head=not training.do_train, setting="--model_name_or_path"
+    )
     num_samples = inputs.arguments.data.num_export_samples
     evaluation = inputs.rows(_EVALUATED) if training.do_eval or num_samples else None
     train = inputs.rows("train") if training.do_train else None
@@ -207,15 +233,15 @@ def _run(inputs: _Inputs, checkpoint: Path | None) -> dict[str, float]:
             pad_to=inputs.pad_to,
             **further,
         )
-    test_split = _test_split(inputs) if training.do_predict else ""
+    test_splits = _test_splits(inputs) if training.do_predict else {}
     results: dict[str, float] = {}
     if training.do_train:
-        require_optimizer(trainer)
+        begin(inputs.arguments, inputs.contents)
         results |= _train(trainer, inputs, checkpoint)
     if training.do_eval:
         results |= _evaluate(trainer, inputs)
     if training.do_predict:
-        results |= _predict(trainer, inputs, test_split)
+        results |= _predict(trainer, inputs, test_splits)
     if num_samples and evaluation is not None:
         rows = evaluation.select(range(min(num_samples, len(evaluation))))
         write_samples(output_dir, trainer.model, inputs.task, rows, inputs.task.collator(inputs.tokenizer))
@@ -233,16 +259,15 @@ def _hub_errors(training: transformers.TrainingArguments) -> Iterator[None]:
 
 
 def _recipe_arguments(inputs: _Inputs, model: transformers.PreTrainedModel) -> dict[str, Any]:
-    """The Trainer's arguments about the recipe, the teacher and the best model."""
-    arguments, recipe = inputs.arguments, inputs.recipe
+    """The Trainer's arguments about the recipe and the teacher."""
+    arguments = inputs.arguments
     name = arguments.recipe.distill_teacher
-    found: dict[str, Any] = {"recipe": recipe, "distill_teacher": name}
-    if arguments.training.load_best_model_at_end:
-        first = first_epoch_that_counts(recipe, arguments.recipe.best_model_after_epoch)
-        found["callbacks"] = [BestModelAfterEpoch(first)]
-    if name in (None, DISABLE_TEACHER, SELF_TEACHER) or not (recipe and recipe.of_type(DistillationModifier)):
+    found: dict[str, Any] = {"recipe": inputs.recipe, "distill_teacher": name}
+    if arguments.model.use_teacher_tokenizer and (name in (None, DISABLE_TEACHER) or not inputs.is_distilled):
+        logger.info("--use_teacher_tokenizer has no effect: nothing is distilled")
+    teacher = inputs.teacher
+    if teacher is None:
         return found
-    teacher = teacher_directory(arguments, inputs.scratch)
     own_tokens = teacher_rows(
         inputs.task,
         model,
@@ -258,13 +283,8 @@ def _recipe_arguments(inputs: _Inputs, model: transformers.PreTrainedModel) -> d
 
 def _train(trainer: Trainer, inputs: _Inputs, checkpoint: Path | None) -> dict[str, float]:
     output_dir = Path(trainer.args.output_dir)
-    try:
-        with _hub_errors(trainer.args):
-            output = trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-    except KeyError as error:
-        if "metric_for_best_model" not in str(error):
-            raise
-        raise ConfigError(f"--metric_for_best_model: {error.args[0]}") from None
+    with _hub_errors(trainer.args):
+        output = trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     with published(output_dir) as directory:
         save_model(trainer.model, trainer.processing_class, directory)
         if inputs.recipe is not None:
@@ -299,28 +319,35 @@ def _evaluate(trainer: Trainer, inputs: _Inputs) -> dict[str, float]:
     return _report(trainer, "eval", scores)
 
 
-def _test_split(inputs: _Inputs) -> str:
-    """The split to predict; asked for before the training, which would be in vain without one."""
-    split = next((split for split in (_TESTED, UNLABELLED_TEST) if split in inputs.schema.num_rows), None)
-    if split is None:
-        raise DataError("--do_predict: the data has no test rows; give them with --test_file")
-    return split
+def _test_splits(inputs: _Inputs) -> dict[str, str]:
+    """Mark -> split to predict; asked for before the training, which would be in vain without one.
+
+    Raises:
+        DataError: there is none.
+    """
+    found = {mark: split for mark, splits in _TESTED.items() for split in splits if split in inputs.schema.num_rows}
+    if "" not in found:
+        instead = "" if inputs.arguments.data.train_file else ", and all rows as files in place of the data set"
+        raise DataError(f"--do_predict: the data has no test rows; give them with --test_file{instead}")
+    return found
 
 
-def _predict(trainer: Trainer, inputs: _Inputs, split: str) -> dict[str, float]:
-    rows, examples = inputs.rows(split), inputs.examples(split)
-    forward = torch_forward(trainer.model, inputs.task)
-    collator = inputs.task.collator(inputs.tokenizer, pad_to=inputs.pad_to)
-    predictions = predict(forward, inputs.task, rows, collator, trainer.args.eval_batch_size)
-    name = getattr(inputs.arguments.data, "task_name", None) or ""
-    path = write_predictions(
-        Path(trainer.args.output_dir), name, inputs.task, inputs.schema, predictions, rows, examples
-    )
-    logger.info("predictions for %d rows are in %s", len(examples), path)
-    scores = inputs.task.score(predictions, rows, examples) if split == _TESTED else {}
-    return _report(
-        trainer, "predict", {**{f"predict_{n}": v for n, v in scores.items()}, "predict_samples": len(examples)}
-    )
+def _predict(trainer: Trainer, inputs: _Inputs, splits: dict[str, str]) -> dict[str, float]:
+    task, task_name = inputs.task, getattr(inputs.arguments.data, "task_name", None) or ""
+    forward = torch_forward(trainer.model, task)
+    collator = task.collator(inputs.tokenizer, pad_to=inputs.pad_to)
+    found: dict[str, float] = {}
+    for mark, split in splits.items():
+        rows, examples = inputs.rows(split), inputs.examples(split)
+        predictions = predict(forward, task, rows, collator, trainer.args.eval_batch_size)
+        name = task_name + mark.replace("_", "-" if task_name else "")
+        path = write_predictions(
+            Path(trainer.args.output_dir), name, task, inputs.schema, predictions, rows, examples, inputs.tokenizer
+        )
+        logger.info("predictions for %d rows are in %s", len(examples), path)
+        scores = {} if split.startswith(UNLABELLED_TEST) else task.score(predictions, rows, examples)
+        found |= {f"predict_{score}{mark}": value for score, value in {**scores, "samples": len(examples)}.items()}
+    return _report(trainer, "predict", found)
 
 
 def _report(trainer: Trainer, split: str, metrics: dict[str, float]) -> dict[str, float]:

@@ -18,6 +18,7 @@ from sparse_core.sources.model_directory import (
     require_tokenizer,
 )
 from sparse_core.sources.models import copy_model, find_model
+from sparse_core.tasks.tokenizers import load_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -38,7 +39,7 @@ def student_directory(arguments: Arguments, scratch: Path) -> Path:
 
     Raises:
         ConfigError: no model is named, or flags contradict one another.
-        ModelError: a source cannot be read.
+        ModelError: a source cannot be read, or the model cannot read the tokens of --tokenizer_name.
     """
     model = arguments.model
     if model.model_name_or_path is None:
@@ -63,7 +64,11 @@ def student_directory(arguments: Arguments, scratch: Path) -> Path:
     if model.config_name is not None:
         _replace(together, [CONFIG_NAME], _found(model, "config_name", model.config_name, config_only=True))
     if model.tokenizer_name is not None:
-        _replace(together, list(TOKENIZER_NAMES), _found(model, "tokenizer_name", model.tokenizer_name))
+        source = _found(model, "tokenizer_name", model.tokenizer_name)
+        with named_as_flags({"model": "tokenizer_name"}):
+            require_tokenizer(source)
+            _replace(together, list(TOKENIZER_NAMES), source)
+            load_tokenizer(together, called=model.tokenizer_name)
     return together
 
 

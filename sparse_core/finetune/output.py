@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from transformers.trainer import TRAINER_STATE_NAME
 
 from sparse_core.artifacts import write_json
 from sparse_core.errors import ConfigError, OutputError
+from sparse_core.finetune.arguments import DISABLE_TEACHER, SELF_TEACHER
+from sparse_core.finetune.record import ANEW, RECORD_NAME, read_record, require_same, settings_of, write_record
+from sparse_core.finetune.samples import INPUTS_FOLDER, OUTPUTS_FOLDER
+from sparse_core.recipe import ARTIFACT_NAME
+from sparse_core.sources.glue import NAMED_TASKS
+from sparse_core.sources.model_directory import CONFIG_NAME, TOKENIZER_NAMES
 from sparse_core.training.checkpoints import last_whole_checkpoint
 
 if TYPE_CHECKING:
@@ -20,47 +29,53 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-RUN_NAME = "run.json"
-"""Written before anything else into output_dir: the settings that what is there is the result of."""
-_LOCK_NAME = ".lock"
-_NOT_OF_THE_RESULT = ("overwrite_cache", "preprocessing_num_workers", "num_export_samples", "cache_dir")
-_CONFIG_NAME = "config.json"
-_WEIGHT_PATTERNS = ("model*.safetensors", "model*.safetensors.index.json")
+_MODEL_FLAGS = ("model_name_or_path", "config_name", "tokenizer_name", "distill_teacher")
+_FILE_FLAGS = ("recipe", "resume_from_checkpoint", "train_file", "validation_file", "test_file")
+"""Flags that may name output_dir, or something in it."""
+_ALL_RESULTS_NAME = "all_results.json"
+_NAMES = {
+    *(CONFIG_NAME, *TOKENIZER_NAMES, ARTIFACT_NAME, TRAINER_STATE_NAME, INPUTS_FOLDER, OUTPUTS_FOLDER),
+    *(_ALL_RESULTS_NAME, "train_results.json", "eval_results.json", "predict_results.json"),
+    *("predictions.txt", "predict_predictions.json", "predict_results.txt"),
+    *(f"predict_results_{name}.txt" for name in (*NAMED_TASKS, "mnli-mm", "mm")),
+}
+_WEIGHTS = re.compile(r"model(-\d+-of-\d+)?\.safetensors(\.index\.json)?")
+_CHECKPOINT = re.compile(r"(cut-short-)?checkpoint-\d+")
+_OF_THE_MOMENT = re.compile(r"\.lock|\..*\.partial")
 
 
-def settings_of(arguments: Arguments) -> dict[str, Any]:
-    """The settings that decide what a training gives; a run with others does not go on from its checkpoints."""
-    parts = {**asdict(arguments.data), **asdict(arguments.model), **asdict(arguments.recipe)}
-    settings = {name: value for name, value in parts.items() if name not in _NOT_OF_THE_RESULT}
-    return {"command": arguments.command.task, **settings, "seed": arguments.training.seed}
+# --- before the training ----------------------------------------------------------------------------------------------
 
 
 def checkpoint_to_resume(arguments: Arguments) -> Path | None:
-    """The checkpoint that the training goes on from, or None for a training from the start.
+    """The checkpoint that the training goes on from, or None for a training from the start; changes nothing.
 
-    That is the last whole one in output_dir, or the one that --resume_from_checkpoint names. Writes `run.json`. With
-    --overwrite_output_dir, the checkpoints that are there are removed.
+    That is the last whole one in output_dir, or the one that --resume_from_checkpoint names.
 
     Raises:
         ConfigError: --resume_from_checkpoint names no checkpoint.
-        OutputError: output_dir holds something else than a run with these settings.
+        OutputError: output_dir holds something else than a run with these settings, or something that other flags name
+            and the command would remove or write over.
     """
     training, output_dir = arguments.training, Path(arguments.training.output_dir)
-    settings = settings_of(arguments)
+    _require_inputs_stay(arguments)
+    record = read_record(output_dir)
+    if not training.overwrite_output_dir:
+        if record is None and _holds_something(arguments):
+            raise OutputError(
+                f"--output_dir: {output_dir} is not empty, and no training command has written it; {ANEW}"
+            )
+        if record is not None and _came_to_something(output_dir):
+            require_same(output_dir, record, "settings", settings_of(arguments))
     given = training.resume_from_checkpoint
-    if training.overwrite_output_dir:
-        for checkpoint in output_dir.glob("checkpoint-*"):
-            shutil.rmtree(checkpoint)
-    elif _holds_something(output_dir):
-        _require_same(output_dir, settings)
-    write_json(output_dir / RUN_NAME, settings)
     if given is not None and given.lower() == "false":
         return None
     if given is not None and given.lower() != "true":
-        if not Path(given).is_dir():
+        checkpoint = Path(given).expanduser()
+        if not checkpoint.is_dir():
             raise ConfigError(f"--resume_from_checkpoint: {given} is not a directory; name a checkpoint-N folder")
-        return Path(given)
-    found = last_whole_checkpoint(output_dir)
+        return checkpoint
+    found = None if training.overwrite_output_dir else last_whole_checkpoint(output_dir)
     if found is None and given is not None:
         raise ConfigError(f"--resume_from_checkpoint: {output_dir} has no whole checkpoint; leave the flag out")
     if found is not None:
@@ -68,25 +83,89 @@ def checkpoint_to_resume(arguments: Arguments) -> Path | None:
     return found
 
 
-def _holds_something(directory: Path) -> bool:
-    return directory.is_dir() and any(entry.name != _LOCK_NAME for entry in directory.iterdir())
+def require_same_contents(arguments: Arguments, contents: Mapping[str, str]) -> None:
+    """Refuses to go on with files that have changed since the earlier run.
+
+    Args:
+        arguments: the command's.
+        contents: flag -> fingerprint of what it names.
+
+    Raises:
+        OutputError: output_dir holds a run with other contents.
+    """
+    output_dir = Path(arguments.training.output_dir)
+    record = None if arguments.training.overwrite_output_dir else read_record(output_dir)
+    if record is not None and _came_to_something(output_dir):
+        require_same(output_dir, record, "contents", contents)
 
 
-def _require_same(output_dir: Path, settings: dict[str, Any]) -> None:
-    anew = "name another folder, or start anew with --overwrite_output_dir"
-    try:
-        earlier = json.loads((output_dir / RUN_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+def begin(arguments: Arguments, contents: Mapping[str, str]) -> None:
+    """Records what the result will be of, after removing what an earlier run wrote where this one starts anew.
+
+    The first to go is config.json, without which nothing is taken for a model, and the earlier record is replaced
+    last: after a kill in between, a command goes on with what is left of the earlier run, starts anew, or refuses.
+
+    Args:
+        arguments: the command's.
+        contents: flag -> fingerprint of what it names.
+    """
+    output_dir, overwrites = Path(arguments.training.output_dir), arguments.training.overwrite_output_dir
+    if overwrites or not _came_to_something(output_dir):
+        for path in _written(output_dir):
+            if not overwrites and _CHECKPOINT.fullmatch(path.name):
+                continue  # cut short, or another Trainer's
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    write_record(output_dir, settings_of(arguments), contents)
+
+
+def _came_to_something(output_dir: Path) -> bool:
+    return (output_dir / CONFIG_NAME).exists() or last_whole_checkpoint(output_dir) is not None
+
+
+def _holds_something(arguments: Arguments) -> bool:
+    """Whether output_dir holds more than this command's own lock, scratch and file with flags."""
+    flags = None if arguments.file is None else arguments.file.resolve()
+    entries = Path(arguments.training.output_dir).iterdir()
+    return any(not _OF_THE_MOMENT.fullmatch(entry.name) and entry.resolve() != flags for entry in entries)
+
+
+def _written(output_dir: Path) -> list[Path]:
+    """What training commands have written into `output_dir`, in the order in which it has to go."""
+    found = [path for path in output_dir.iterdir() if _is_written(path.name)]
+    return sorted(found, key=lambda path: (path.name != CONFIG_NAME, not _CHECKPOINT.fullmatch(path.name), path.name))
+
+
+def _is_written(name: str) -> bool:
+    return name in _NAMES or any(pattern.fullmatch(name) for pattern in (_WEIGHTS, _CHECKPOINT))
+
+
+def _require_inputs_stay(arguments: Arguments) -> None:
+    """Refuses to remove, or to write over, what the flags name or came from."""
+    output_dir, file = Path(arguments.training.output_dir).resolve(), arguments.file
+    is_beside = file is not None and file.resolve().parent == output_dir
+    if file is not None and is_beside and (file.name == RECORD_NAME or _is_written(file.name)):
         raise OutputError(
-            f"--output_dir: {output_dir} is not empty, and no training command has written it; {anew}"
-        ) from None
-    if not (output_dir / _CONFIG_NAME).exists() and last_whole_checkpoint(output_dir) is None:
-        return  # nothing came of it, perhaps because of what is changed now
-    for name, value in settings.items():
-        if earlier.get(name) != value:
-            raise OutputError(
-                f"--output_dir: {output_dir} holds a run with {name} {earlier.get(name)!r}, not {value!r}; {anew}"
-            )
+            f"--output_dir: {file}, which holds the flags, has a name that the command writes; rename it, or name "
+            "another folder"
+        )
+    removed = _written(output_dir) if arguments.training.overwrite_output_dir else []
+    for part in (arguments.model, arguments.data, arguments.recipe, arguments.training):
+        for name in (*_MODEL_FLAGS, *_FILE_FLAGS):
+            value = getattr(part, name, None)
+            if not value or value in (SELF_TEACHER, DISABLE_TEACHER):
+                continue
+            path = Path(os.path.realpath(os.path.expanduser(value)))
+            is_output_dir = name in _MODEL_FLAGS and path == output_dir and bool(removed)
+            if is_output_dir or any(path.is_relative_to(entry) for entry in removed):
+                raise OutputError(
+                    f"--overwrite_output_dir: would remove {value}, which --{name} names; name another --output_dir"
+                )
+
+
+# --- after the training -----------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -100,11 +179,11 @@ def published(output_dir: Path) -> Iterator[Path]:
     partial.mkdir(parents=True)
     try:
         yield partial
-        (output_dir / _CONFIG_NAME).unlink(missing_ok=True)
-        for pattern in _WEIGHT_PATTERNS:
-            for weights in output_dir.glob(pattern):
-                weights.unlink()
-        for file in sorted(partial.iterdir(), key=lambda file: file.name == _CONFIG_NAME):
+        (output_dir / CONFIG_NAME).unlink(missing_ok=True)
+        for file in list(output_dir.iterdir()):
+            if _WEIGHTS.fullmatch(file.name):
+                file.unlink()
+        for file in sorted(partial.iterdir(), key=lambda file: file.name == CONFIG_NAME):
             file.replace(output_dir / file.name)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -118,7 +197,7 @@ def write_results(output_dir: Path, split: str, metrics: dict[str, float]) -> No
         split: "train", "eval" or "predict".
         metrics: by name.
     """
-    together = output_dir / "all_results.json"
+    together = output_dir / _ALL_RESULTS_NAME
     try:
         earlier = json.loads(together.read_text(encoding="utf-8"))
     except (OSError, ValueError):

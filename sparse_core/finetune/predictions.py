@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparse_core.artifacts import write_json
+from sparse_core.artifacts import partial_path, write_json
 from sparse_core.errors import ConfigError
 from sparse_core.tasks.answers import WindowAnswer, best_text
 from sparse_core.tasks.text_rows import MULTI_LABEL, REGRESSION
+from sparse_core.tasks.token_classification import IGNORED
 
 if TYPE_CHECKING:
     from datasets import Dataset
+    from transformers import PreTrainedTokenizerFast
 
     from sparse_core.tasks import DatasetSchema, Task
+
+logger = logging.getLogger(__name__)
+
+_UNSEEN = "O"
+"""Tag of words that a model was not given."""
 
 
 def write_predictions(
@@ -26,12 +34,14 @@ def write_predictions(
     predictions: Sequence[Any],
     rows: Dataset,
     examples: Dataset,
+    tokenizer: PreTrainedTokenizerFast,
 ) -> Path:
     """Writes the predictions for a split.
 
     - text classification: `predict_results[_name].txt`, a header and a line of index and label for each row; several
       labels are separated by commas, a number has three decimals.
-    - token classification: `predictions.txt`, a line of tags for each row, one tag for each word.
+    - token classification: `predictions.txt`, a line of tags for each row, one tag for each word: that of its first
+      piece, and O for a word that the model was not given.
     - question answering: `predict_predictions.json`, an object of the questions' ids and answers.
 
     Args:
@@ -42,6 +52,7 @@ def write_predictions(
         predictions: the task's, one for each of `rows`.
         rows: tokenized rows.
         examples: the split before tokenization.
+        tokenizer: of the rows.
 
     Returns:
         The file.
@@ -53,17 +64,16 @@ def write_predictions(
         path = output_dir / "predict_predictions.json"
         write_json(path, _answers(task, predictions, rows, examples))
         return path
-    lines: Callable[..., Iterator[str]]
     if task.name == "text_classification":
-        path, lines = output_dir / f"predict_results{name and f'_{name}'}.txt", _labels
+        path, lines = output_dir / f"predict_results{name and f'_{name}'}.txt", _labels(task, schema, predictions)
     elif task.name == "token_classification":
-        path, lines = output_dir / "predictions.txt", _tags
+        path, lines = output_dir / "predictions.txt", _tags(schema, predictions, rows, examples, tokenizer)
     else:
         raise ConfigError(f"--do_predict: {task.name} has no predictions to write; use --do_eval")
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", encoding="utf-8") as stream:
-        stream.writelines(f"{line}\n" for line in lines(task, schema, predictions))
-    partial.replace(path)
+    with partial_path(path) as partial:
+        with partial.open("w", encoding="utf-8") as stream:
+            stream.writelines(f"{line}\n" for line in lines)
+        partial.replace(path)
     return path
 
 
@@ -88,9 +98,26 @@ def _logit(probability: float) -> float:
     return math.log(probability / (1 - probability))
 
 
-def _tags(task: Any, schema: DatasetSchema, predictions: Sequence[Any]) -> Iterator[str]:
-    for tags in predictions:
-        yield " ".join(schema.label_names[tag] for tag in tags)
+def _tags(
+    schema: DatasetSchema, predictions: Sequence[Any], rows: Dataset, examples: Dataset, tokenizer: Any
+) -> Iterator[str]:
+    """A line for each row. Predictions are those of its labelled tokens, so the words are found again."""
+    num_unseen = 0
+    for prediction, labels, words in zip(predictions, rows["labels"], examples["tokens"], strict=True):
+        encoding = tokenizer(words, is_split_into_words=True, truncation=True, max_length=len(labels))
+        labelled = [word for word, label in zip(encoding.word_ids(), labels, strict=True) if label != IGNORED]
+        first_pieces = dict(reversed(list(zip(labelled, prediction, strict=True))))
+        num_unseen += len(words) - len(first_pieces)
+        yield " ".join(
+            schema.label_names[first_pieces[word]] if word in first_pieces else _UNSEEN for word in range(len(words))
+        )
+    if num_unseen:
+        logger.warning(
+            "--do_predict: %d words have the tag %s because the model was not given them: they are beyond "
+            "max_seq_length, or the tokenizer keeps nothing of them",
+            num_unseen,
+            _UNSEEN,
+        )
 
 
 def _answers(task: Any, predictions: Sequence[Any], rows: Dataset, examples: Dataset) -> dict[str, str]:

@@ -10,11 +10,11 @@ import torch
 import transformers
 
 from sparse_core.errors import ConfigError, DataError, DependencyError
-from sparse_core.finetune import checks
 from sparse_core.finetune.arguments import COMMANDS
-from sparse_core.finetune.command_line import named_as_flags, parse, with_file
-from sparse_core.finetune.flags import ENVIRONMENT, IGNORED, RENAMED
+from sparse_core.finetune.command_line import named_as_flags, parse
 from sparse_core.tasks import get_task
+from sparse_core.training import TrainingArguments, checks
+from sparse_core.training.old_arguments import IGNORED, OLD_NAMES, RENAMED
 
 OUT = ["--output_dir", "out"]
 OF_TRANSFORMERS_4_40 = """
@@ -41,8 +41,8 @@ optim_target_modules
 
 
 def test_every_flag_of_transformers_4_40_is_known():
-    today = {field.name for field in dataclasses.fields(transformers.TrainingArguments)} | {"overwrite_output_dir"}
-    old = {*RENAMED, *IGNORED, *ENVIRONMENT}
+    today = {field.name for field in dataclasses.fields(TrainingArguments)}
+    old = set(OLD_NAMES)
     assert set(OF_TRANSFORMERS_4_40) - today - old == set()
     assert old & today == set()
     assert {renamed.to for renamed in RENAMED.values()} <= today
@@ -82,7 +82,7 @@ def test_defaults_are_those_of_the_scripts():
     assert text.data.pad_to_max_length is False and text.given == {"output_dir"}
     assert parse("token_classification", OUT).data.max_seq_length is None
     squad = parse("question_answering", OUT).data
-    assert (squad.max_seq_length, squad.doc_stride, squad.n_best_size, squad.max_answer_length) == (384, 128, 20, 30)
+    assert (squad.max_seq_length, squad.doc_stride, squad.n_best_size, squad.max_answer_length) == (384, None, 20, 30)
     mlm = parse("masked_language_modeling", OUT)
     assert (mlm.data.mlm_probability, mlm.data.validation_split_percentage) == (0.15, 5)
     assert mlm.model.config_overrides is None
@@ -114,6 +114,7 @@ def test_a_switch_may_have_a_value():
         (["--warmup_ratio", "0.1"], "warmup_steps", 0.1, "--warmup_ratio is --warmup_steps today"),
         (["--group_by_length", "false"], "train_sampling_strategy", "random", "--train_sampling_strategy random"),
         (["--adafactor"], "optim", "adafactor", "--optim adafactor"),
+        (["--optim", "adamw_hf"], "optim", "adamw_torch", "--optim adamw_hf is adamw_torch today, and is taken as"),
         (["--push_to_hub_token", "t"], "hub_token", "t", "--hub_token"),
     ],
 )
@@ -175,6 +176,10 @@ def test_float16_without_a_gpu_is_float32(caplog):
         (["--per_gpu_train_batch_size", "x"], "^--per_gpu_train_batch_size: invalid value: 'x'"),
         (["--max_train_samples", "0"], "^--max_train_samples: expected 1 or more, got 0"),
         (["--per_device_eval_batch_size", "-8"], "^--per_device_eval_batch_size: expected 1 or more, got -8"),
+        (["--seed=-1"], "^--seed: expected a whole number from 0 to 4294967295, got -1$"),
+        (["--data_seed=5000000000"], "^--data_seed: expected a whole number from 0 to 4294967295, got 5000000000$"),
+        (["--label_smoothing_factor=1"], "^--label_smoothing_factor: expected a value of 0 or more and below 1"),
+        (["--save_strategy=best"], "^--save_strategy: best needs metric_for_best_model, the score that decides, and"),
         (["--num_train_epochs", "0"], "^--num_train_epochs: expected more than 0, got 0"),
         (["--validation_ratio", "1"], "^--validation_ratio: expected a value between 0 and 1, got 1"),
         (["--do_train", "maybe"], "^--do_train: expected true or false, got 'maybe'"),
@@ -191,7 +196,7 @@ def test_float16_without_a_gpu_is_float32(caplog):
         (["--optim_args", "betas"], "^--optim_args: expected name=value,name=value, got 'betas'"),
         (["--torch_compile_backend", "inducto"], "^--torch_compile_backend: expected one of .*did you mean 'inductor'"),
         (["--torch_compile_mode", "fast"], "^--torch_compile_mode: expected one of default, .*, got 'fast'"),
-        (["--dataloader_persistent_workers"], "^--dataloader_persistent_workers: needs --dataloader_num_workers"),
+        (["--dataloader_persistent_workers"], "^--dataloader_persistent_workers: needs dataloader_num_workers"),
     ],
 )
 def test_mistakes_are_one_sentence_with_the_flag_as_written(words, message):
@@ -213,8 +218,11 @@ def test_packages_that_are_not_installed(words, module, message, monkeypatch):
         parse("text_classification", [*OUT, *words])
 
 
-def test_a_remote_code_switch_that_is_off_is_fine():
-    parse("text_classification", [*OUT, "--trust_remote_code", "false"])
+@pytest.mark.parametrize("value", ["false", "False", "no", "0"])
+def test_a_remote_code_switch_that_is_off_is_fine(value):
+    parse("text_classification", [*OUT, "--trust_remote_code", value])
+    with pytest.raises(ConfigError, match="^--trust_remote_code: code"):
+        parse("text_classification", [*OUT, "--trust_remote_code", "True"])
 
 
 def test_without_output_dir():
@@ -248,6 +256,36 @@ def test_one_file_may_hold_all_flags(suffix, tmp_path):
     assert parse("text_classification", [str(path), "--learning_rate", "2e-4"]).training.learning_rate == 2e-4
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("a.yaml", "save_strategy: no", {"save_strategy": "no"}),
+        ("b.yaml", "evaluation_strategy: no", {"eval_strategy": "no"}),
+        ("c.yaml", "evaluation-strategy: off", {"eval_strategy": "no"}),
+        ("d.json", '{"report_to": [], "debug": [], "label_names": []}', {"report_to": [], "debug": []}),
+        ("e.json", '{"seed": 8.0, "per_gpu_eval_batch_size": 4.0}', {"seed": 8, "per_device_eval_batch_size": 4}),
+        ("f.json", '{"num_train_epochs": 2.0, "run_name": 1.0}', {"num_train_epochs": 2.0, "run_name": "1.0"}),
+        ("g.json", '{"optim": "sgd", "adafactor": false}', {"optim": "sgd"}),
+        ("h.json", '{"hub_token": "<HUB_TOKEN>"}', {"hub_token": None}),
+    ],
+)
+def test_values_as_files_have_them(name, text, expected, tmp_path):
+    (tmp_path / name).write_text(text)
+    training = parse("text_classification", [str(tmp_path / name), *OUT]).training
+    assert {key: getattr(training, key) for key in expected} == expected
+
+
+def test_a_dump_of_training_arguments_is_a_file_of_flags(tmp_path):
+    dump = transformers.TrainingArguments(str(tmp_path), learning_rate=3e-4, save_strategy="no").to_dict()
+    (tmp_path / "dump.json").write_text(json.dumps(dump))
+    training = parse("token_classification", [str(tmp_path / "dump.json")]).training
+    of_the_machine = {name: dump[name] for name in ("disable_tqdm", "use_cpu", "dataloader_pin_memory")}
+    after = {**training.to_dict(), **of_the_machine}
+    assert {name: after[name] for name in dump if dump[name] is not None} == {
+        name: value for name, value in dump.items() if value is not None
+    }
+
+
 def test_numbers_that_yaml_reads_as_text(tmp_path):
     (tmp_path / "run.yaml").write_text("output_dir: o\nlearning_rate: 3e-5\n")
     assert parse("text_classification", [str(tmp_path / "run.yaml")]).training.learning_rate == 3e-5
@@ -263,6 +301,7 @@ def test_numbers_that_yaml_reads_as_text(tmp_path):
         ("c.json", "[1]", "c.json: expected flags and their values"),
         ("d.json", '{"output_dir": "o", "task_nam": "sst2"}', "unknown flag '--task_nam'; did you mean '--task_name'"),
         ("e.json", '{"output_dir": "o", "max_steps": "many"}', "^--max_steps: invalid int value: 'many'"),
+        ("f.json", '{"output_dir": "o", "max_steps": 8.5}', "^--max_steps: invalid int value: '8.5'"),
     ],
 )
 def test_mistakes_in_a_file(name, text, message, tmp_path):
@@ -273,7 +312,7 @@ def test_mistakes_in_a_file(name, text, message, tmp_path):
 
 
 def test_a_file_that_is_a_value_is_no_file_of_flags(tmp_path):
-    assert with_file(["--train_file", "a.json"]) == ["--train_file", "a.json"]
+    assert parse("text_classification", ["--train_file", "a.json", *OUT]).data.train_file == "a.json"
 
 
 @pytest.mark.parametrize(
@@ -282,6 +321,16 @@ def test_a_file_that_is_a_value_is_no_file_of_flags(tmp_path):
         (DataError("text_column: 'x' is not there"), "--input_column_names: 'x' is not there"),
         (ConfigError("task_args: doc_stride: too large"), "--doc_stride: too large"),
         (ConfigError("task_args: no option 'x'"), "--task_args: no option 'x'"),
+        (DataError("row 3: set doc_stride in task_args to 3"), "row 3: set --doc_stride to 3"),
+        (DataError("row 3: set threshold in task_args to 3"), "row 3: set threshold in task_args to 3"),
+        (
+            DataError("it has doc_stride; name another text_column"),
+            "it has doc_stride; name another --input_column_names",
+        ),
+        (
+            DataError("column 'text_column' of --text_column a/text_column"),
+            "column 'text_column' of --text_column a/text_column",
+        ),
         (DataError("something: else"), "something: else"),
         (DataError("no setting here"), "no setting here"),
     ],

@@ -48,6 +48,15 @@ def test_other_contents_and_other_settings_are_other_data(fetch, named, tmp_path
     assert fetch(**mine) != first
 
 
+def test_a_file_in_the_home_directory_is_known_by_its_contents(fetch, named, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    mine = {**named, "train_file": "~/train.csv"}
+    (tmp_path / "train.csv").write_text("text,label\nfine,pos\nbad,neg\n")
+    assert read_examples(fetch(**mine), "train")["text"][:] == ["fine", "bad"]
+    (tmp_path / "train.csv").write_text("text,label\nfine,pos\nugly,neg\n")
+    assert read_examples(fetch(**mine), "train")["text"][:] == ["fine", "ugly"]
+
+
 def test_a_saved_data_set_is_known_by_its_contents(fetch, tmp_path):
     rows = datasets.Dataset.from_dict({"text": ["a", "b"], "label": ["x", "y"]})
     for name in ("one", "two"):
@@ -82,7 +91,7 @@ def test_rows_that_a_command_does_not_read_need_no_file(fetch, files):
     assert read_schema(only).num_rows == {"train": 6, "validation": 6}
     trained = fetch(train_file=str(files / "train.csv"), evaluates=False)
     assert read_schema(trained).num_rows["train"] == 16
-    with pytest.raises(ConfigError, match="^--train_file: not given; the labels of text_classification come from the"):
+    with pytest.raises(ConfigError, match="^--train_file: not given; the labels .* needed also where nothing is"):
         fetch(validation_file=str(files / "validation.csv"), trains=False)  # the labels would be unknown
     with pytest.raises(DataError, match="^--validation_file: no file is given"):
         fetch(train_file=str(files / "train.csv"))
@@ -106,6 +115,46 @@ def test_two_data_sets_are_joined(fetch, tmp_path):
     assert read_examples(folder, "validation")["text"][:] == ["a", "d"]
     assert fetch("masked_language_modeling", **flags) == folder
     assert json.loads((folder / "manifest.json").read_text())["step"] == "fetch_dataset"
+
+
+def test_limits_count_the_rows_of_both_data_sets(fetch, tmp_path):
+    for name, texts in (("one", ["a", "b", "c"]), ("two", ["d", "e"])):
+        rows = datasets.Dataset.from_dict({"text": texts})
+        datasets.DatasetDict(train=rows, validation=rows).save_to_disk(str(tmp_path / name))
+    flags = {"dataset_name": str(tmp_path / "one"), "dataset_name_2": str(tmp_path / "two")}
+    for limit, expected in ((4, ["a", "b", "c", "d"]), (2, ["a", "b"]), (9, ["a", "b", "c", "d", "e"])):
+        folder = fetch("masked_language_modeling", **flags, max_train_samples=limit, max_eval_samples=1)
+        assert read_schema(folder).num_rows == {"train": len(expected), "validation": 1}
+        assert read_examples(folder, "train")["text"][:] == expected
+        assert read_examples(folder, "validation")["text"][:] == ["a"]
+
+
+def test_mistakes_name_flags_that_the_command_has(fetch, files, tmp_path):
+    questions, words = str(files / "qa.json"), str(files / "words.jsonl")
+    with pytest.raises(DataError, match=r"^--text_column_name: .* has no column 'question'"):
+        fetch("question_answering", train_file=words, validation_file=words)
+    with pytest.raises(DataError, match=r"^--label_column_name: .* has no column 'right'"):
+        fetch("question_answering", train_file=questions, validation_file=questions, label_column_name="right")
+    for task, file in (("question_answering", questions), ("token_classification", words)):
+        with pytest.raises(DataError, match=r"^--validation_file: .* or set validation_ratio, such as"):
+            fetch(task, train_file=file)
+        assert read_schema(fetch(task, train_file=file, validation_ratio=0.5)).num_rows["validation"] >= 3
+    with pytest.raises(DataError, match=r"^--text_column_name: not given, and .* has 2 columns of text; name one of"):
+        (tmp_path / "two.csv").write_text("a,b\nx,y\n")
+        fetch("masked_language_modeling", train_file=str(tmp_path / "two.csv"))
+    (tmp_path / "none.jsonl").write_text('{"question": "a", "context": "b", "answers": []}\n')
+    with pytest.raises(DataError, match=r"^--train_file: .* row 1 .* set --version_2_with_negative to true$"):
+        fetch("question_answering", train_file=str(tmp_path / "none.jsonl"), validation_file=questions)
+    (tmp_path / "half.csv").write_text("sentence1,sentence2,label\na,b,0.5\n")
+    with pytest.raises(DataError, match=r"^--train_file: .*label 0\.5 .* decimal point; .* in task_args to regression"):
+        fetch(train_file=str(tmp_path / "half.csv"), validation_file=str(tmp_path / "half.csv"), task_name="mrpc")
+
+
+def test_the_second_data_set_is_named_by_its_own_flag(fetch, tmp_path):
+    rows = datasets.Dataset.from_dict({"text": ["a", "b"]})
+    datasets.DatasetDict(train=rows, validation=rows).save_to_disk(str(tmp_path / "one"))
+    with pytest.raises(DataError, match="^--dataset_name_2: the directory nothere does not exist"):
+        fetch("masked_language_modeling", dataset_name=str(tmp_path / "one"), dataset_name_2="./nothere")
 
 
 def test_no_data():

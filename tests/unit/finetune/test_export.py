@@ -82,6 +82,15 @@ def test_an_earlier_deployment_is_replaced(classifier, caplog):
     assert sorted(path.name for path in target.parent.iterdir()) == ["deployment", "model"]
 
 
+def test_labels_are_in_the_order_of_the_logits(classifier):
+    """Hubs list the numbers as texts are sorted."""
+    config = json.loads((classifier / "config.json").read_text())
+    config["id2label"] = {"1": "pos", "0": "neg"}
+    (classifier / "config.json").write_text(json.dumps(config))
+    target = export_words("--task", "text_classification", "--model_path", classifier)
+    assert json.loads((target / "labels.json").read_text()) == ["neg", "pos"]
+
+
 def test_what_no_export_has_made_is_left_alone(classifier):
     words = ["--task", "text_classification", "--model_path", classifier]
     target = classifier.parent / "deployment"
@@ -135,6 +144,35 @@ def test_rows_of_data_args_are_compared_and_sampled(classifier, files, caplog):
     assert logits[0] == pytest.approx(np.load(target / "sample-outputs" / "out-0000.npz")["logits"], abs=1e-4)
     manifest = json.loads((target / "manifest.json").read_text())
     assert "sample-inputs/inp-0000.npz" in manifest["files"]
+    assert (manifest["task"], manifest["task_args"]["num_labels"], manifest["max_seq_length"]) == (
+        "text_classification", 2, 32,
+    )  # fmt: skip
+
+
+def test_the_manifest_has_the_options_of_the_training(run, files, tmp_path, caplog):
+    caplog.set_level(logging.INFO, "sparse_core")
+    flags = {"doc_stride": 4, "max_answer_length": 7, "task_args": '{"n_best_size": 9}'}
+    run("question_answering", train_file=files / "qa.json", validation_file=files / "qa.json",
+        output_dir=tmp_path / "m", do_eval=None, **flags)  # fmt: skip
+
+    def manifest(*words):
+        target = export_words("--task", "qa", "--model_path", tmp_path / "m", *words)
+        return json.loads((target / "manifest.json").read_text())
+
+    found = manifest()
+    options = found["task_args"]
+    assert (options["doc_stride"], options["max_answer_length"], options["n_best_size"]) == (4, 7, 9)
+    assert (found["task"], found["max_seq_length"]) == ("question_answering", 16)
+    assert "no record of a training" not in caplog.text
+    assert manifest("--sequence_length", 24)["max_seq_length"] == 24
+    for content in (None, "{}"):  # none, and that of another program
+        (tmp_path / "m" / "training_run.json").unlink(missing_ok=True)
+        if content is not None:
+            (tmp_path / "m" / "training_run.json").write_text(content)
+        caplog.clear()
+        found = manifest()
+        assert (found["task_args"]["doc_stride"], found["max_seq_length"]) == (None, 32)
+        assert "no record of a training is there; the manifest has the default options of the task" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import datasets
 import pytest
 import torch
 import transformers
@@ -23,9 +24,9 @@ def same(first, second):
 def test_what_a_command_leaves_behind(run, tmp_path, capsys):
     metrics = run()
     out = tmp_path / "out"
-    assert {"config.json", "model.safetensors", "tokenizer.json", "recipe.yaml", "run.json", "trainer_state.json"} <= {
-        path.name for path in out.iterdir()
-    }
+    assert {
+        "config.json", "model.safetensors", "tokenizer.json", "recipe.yaml", "training_run.json", "trainer_state.json",
+    } <= {path.name for path in out.iterdir()}  # fmt: skip
     assert not list(out.glob(".*partial*"))
     results = json.loads((out / "all_results.json").read_text())
     assert results == pytest.approx(metrics)
@@ -140,7 +141,7 @@ def test_a_mistake_is_corrected_in_the_same_output_dir(run, distilling_recipe):
 
 def test_a_run_with_other_settings_is_refused(run, tmp_path):
     run()
-    with pytest.raises(OutputError, match="^--output_dir: .*out holds a run with max_train_samples None, not 4; "):
+    with pytest.raises(OutputError, match="^--output_dir: .*out holds a run without --max_train_samples, which is 4"):
         run(max_train_samples=4)
 
 
@@ -184,11 +185,16 @@ def test_an_output_dir_in_use_is_refused(run, tmp_path):
         ({"do_predict": True}, DataError, "^--do_predict: the data has no test rows; give them"),
         ({"resume_from_checkpoint": "none"}, ConfigError, "^--resume_from_checkpoint: none is not a directory"),
         ({"resume_from_checkpoint": "true"}, ConfigError, "^--resume_from_checkpoint: .* has no whole checkpoint"),
-        ({"optim": "adamw_bnb_8bit"}, ConfigError, "^--optim adamw_bnb_8bit: .*install `bitsandbytes`"),
+        ({"optim": "adamw_bnb_8bit"}, ConfigError, "^--optim: adamw_bnb_8bit cannot be used: .*install `bitsandbytes`"),
         (
             {"recipe": None, "lr_scheduler_type": "warmup_stable_decay"},
             ConfigError,
-            "^--lr_scheduler_type warmup_stable_decay: .*num_decay_steps",
+            "^--lr_scheduler_type: warmup_stable_decay cannot be used: .*num_decay_steps",
+        ),
+        (
+            {"dataloader_drop_last": True, "per_device_train_batch_size": 64},
+            ConfigError,
+            "^--dataloader_drop_last: the 16 training rows are fewer than a batch of 64, .*leave it out, or lower ",
         ),
         ({"push_to_hub": True, "hub_token": "x"}, ConfigError, "^--push_to_hub: "),
         ({"metric_for_best_model": "acuracy", "eval_strategy": "epoch"}, ConfigError, "^--metric_for_best_model: "),
@@ -196,6 +202,7 @@ def test_an_output_dir_in_use_is_refused(run, tmp_path):
 )
 def test_mistakes_name_the_flag(flags, error, message, run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_TOKEN", "")  # which --hub_token sets
     with pytest.raises(error, match=message) as raised:
         run(**flags)
     assert "\n" not in str(raised.value)
@@ -204,10 +211,16 @@ def test_mistakes_name_the_flag(flags, error, message, run, tmp_path, monkeypatc
 
 def test_a_wrong_option_of_a_task_names_its_flag(run, files):
     flags = {"train_file": files / "qa.json", "validation_file": files / "qa.json"}
-    with pytest.raises(ConfigError, match="^--n_best_size: input should be greater than or equal to 1, got 0"):
+    with pytest.raises(ConfigError, match="^--n_best_size: expected a whole number, at least 1, got 0"):
         run("question_answering", n_best_size=0, **flags)
     with pytest.raises(ConfigError, match="^--doc_stride: expected at most 11, which windows can share when max_seq"):
         run("question_answering", doc_stride=128, **flags)
+
+
+def test_smoothing_without_classes_names_the_flag(run, files):
+    flags = {"train_file": files / "qa.json", "validation_file": files / "qa.json", "doc_stride": 4}
+    with pytest.raises(ConfigError, match="^--label_smoothing_factor: smooths classes, and cannot smooth the "):
+        run("question_answering", label_smoothing_factor=0.1, **flags)
 
 
 def test_several_processes_are_refused(run, monkeypatch):
@@ -221,6 +234,20 @@ def test_settings_that_the_recipe_overrules_are_named(run, caplog):
     assert "--num_train_epochs has no effect: the recipe says the number of epochs" in caplog.text
     assert "--learning_rate has no effect: the recipe says the learning rate" in caplog.text
     assert "--use_fast_tokenizer false has no effect" in caplog.text
+
+
+def test_a_head_for_other_labels_is_named_by_the_flag(run, files, tmp_path, caplog):
+    run()
+    (tmp_path / "three.csv").write_text("text,label\na,x\nb,y\nc,z\n")
+    rows = {"train_file": tmp_path / "three.csv", "validation_file": tmp_path / "three.csv"}
+    run(**rows, model_name_or_path=tmp_path / "out", output_dir=tmp_path / "again")
+    assert f"--model_name_or_path: the head of {tmp_path / 'out'} is for 2 labels" in caplog.text
+
+
+def test_the_teachers_tokenizer_without_a_teacher_has_no_effect(run, caplog):
+    caplog.set_level("INFO", "sparse_core")
+    run(use_teacher_tokenizer=True)
+    assert "--use_teacher_tokenizer has no effect: nothing is distilled" in caplog.messages
 
 
 def test_a_length_beyond_the_models_is_the_models(run, caplog):
@@ -290,7 +317,7 @@ def test_weights_of_before_the_quantization_are_not_the_best(run, tmp_path, quan
 
 def test_best_model_after_epoch_alone_does_nothing(run, caplog):
     run(best_model_after_epoch=1)
-    assert "--best_model_after_epoch has no effect without --load_best_model_at_end" in caplog.text
+    assert "best_model_after_epoch has no effect without load_best_model_at_end" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -302,8 +329,7 @@ def test_best_model_after_epoch_alone_does_nothing(run, caplog):
     ],
 )
 def test_other_tasks(task, file, scores, run, files):
-    flags = {"doc_stride": 4} if task == "question_answering" else {}
-    metrics = run(task, train_file=files / file, validation_file=files / file, **flags)
+    metrics = run(task, train_file=files / file, validation_file=files / file)
     assert scores <= metrics.keys()
 
 
@@ -319,6 +345,48 @@ def test_predictions_and_samples(run, files, tmp_path):
         "inp-0000.npz",
         "inp-0001.npz",
     ]
+
+
+@pytest.mark.parametrize(
+    ("task_name", "label", "names", "scores"),
+    [
+        ("mnli", -1, ["mnli.txt", "mnli-mm.txt"], set()),
+        (None, 1, ["mm.txt"], {"predict_accuracy_mm", "predict_f1_mm"}),
+    ],
+)
+def test_both_test_splits_of_mnli_are_predicted(task_name, label, names, scores, run, tmp_path):
+    kinds = datasets.ClassLabel(names=["entailment", "neutral", "contradiction"])
+    features = datasets.Features(premise=datasets.Value("string"), hypothesis=datasets.Value("string"), label=kinds)
+    splits = {
+        split: datasets.Dataset.from_dict(
+            {"premise": ["word1 good"] * len(labels), "hypothesis": ["word2 bad"] * len(labels), "label": labels},
+            features=features,
+        )
+        for split, labels in {
+            "train": [0, 1, 2],
+            "validation_matched": [0],
+            "validation_mismatched": [2, 1],
+            "test_matched": [-1],
+            "test_mismatched": [label, label],
+        }.items()
+    }
+    datasets.DatasetDict(splits).save_to_disk(str(tmp_path / "mnli"))
+    flags = {"task_name": task_name, "dataset_name": tmp_path / "mnli", "train_file": None, "validation_file": None}
+    metrics = run(do_predict=True, **flags)
+    assert (metrics["predict_samples"], metrics["predict_samples_mm"], metrics["eval_samples_mm"]) == (1, 2, 2)
+    found = {name for name in metrics if name.startswith("predict_")}
+    assert found == {"predict_samples", "predict_samples_mm"} | scores
+    for name, num_lines in zip(names, (2, 3) if task_name else (3,), strict=True):
+        text = (tmp_path / "out" / f"predict_results_{name}").read_text()
+        assert len(text.splitlines()) == num_lines and text.startswith("index\tprediction\n0\t")
+
+
+def test_a_data_set_without_test_rows(run, tmp_path):
+    rows = datasets.Dataset.from_dict({"text": ["a", "b"], "label": ["x", "y"]})
+    datasets.DatasetDict(train=rows, validation=rows).save_to_disk(str(tmp_path / "saved"))
+    flags = {"dataset_name": tmp_path / "saved", "train_file": None, "validation_file": None}
+    with pytest.raises(DataError, match="with --test_file, and all rows as files in place of the data set$"):
+        run(do_predict=True, **flags)
 
 
 def test_masked_language_models_predict_nothing(run, files):

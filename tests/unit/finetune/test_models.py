@@ -54,6 +54,30 @@ def test_a_configuration_and_a_tokenizer_of_elsewhere(student, model, tmp_path):
     assert json.loads((model / "config.json").read_text()).get("hidden_dropout_prob") != 0.5
 
 
+@pytest.mark.parametrize("task", ["text_classification", "token_classification", "masked_language_modeling"])
+def test_a_tokenizer_with_more_tokens_than_the_model_has_embeddings(task, student, model, tmp_path):
+    larger = transformers.AutoTokenizer.from_pretrained(model)
+    larger.add_tokens(["new", "newer"])
+    larger.save_pretrained(tmp_path / "larger")
+    message = (
+        f"^--tokenizer_name: the tokenizer of {tmp_path}/larger has 30 tokens, but the model has embeddings for 28 only"
+    )
+    with pytest.raises(ModelError, match=message):
+        student(task, model_name_or_path=model, tokenizer_name=tmp_path / "larger")
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [({}, "{} has no tokenizer; expected one of"), ({"tokenizer.json": "{"}, "the tokenizer of {} cannot be loaded")],
+)
+def test_a_tokenizer_that_is_none_names_its_flag(files, message, student, model, tmp_path):
+    (tmp_path / "other").mkdir()
+    for name, text in files.items():
+        (tmp_path / "other" / name).write_text(text)
+    with pytest.raises(ModelError, match=f"^--tokenizer_name: {message.format(tmp_path / 'other')}"):
+        student(model_name_or_path=model, tokenizer_name=tmp_path / "other")
+
+
 def test_a_model_from_scratch(student, model, caplog):
     caplog.set_level(logging.INFO, "sparse_core")
     flags = {"model_type": "distilbert", "tokenizer_name": model, "config_overrides": "dim=16,n_layers=1,n_heads=2"}

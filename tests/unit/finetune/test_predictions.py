@@ -15,9 +15,9 @@ from sparse_core.tasks.answers import WindowAnswer
 NO_ROWS = datasets.Dataset.from_dict({})
 
 
-def write(directory, task, predictions, labels=(), name="", rows=NO_ROWS, examples=NO_ROWS):
+def write(directory, task, predictions, labels=(), name="", rows=NO_ROWS, examples=NO_ROWS, tokenizer=None):
     schema = DatasetSchema(task.name, {}, list(labels), {})
-    return write_predictions(directory, name, task, schema, predictions, rows, examples)
+    return write_predictions(directory, name, task, schema, predictions, rows, examples, tokenizer)
 
 
 def test_classes(tmp_path):
@@ -45,10 +45,27 @@ def test_several_labels(threshold, expected, tmp_path):
     assert [line.split("\t")[1] for line in lines[1:]] == expected
 
 
-def test_tags(tmp_path):
-    task = get_task("token_classification")
-    path = write(tmp_path, task, [np.array([0, 2]), np.array([1])], ["O", "B-X", "I-X"])
-    assert path.name == "predictions.txt" and path.read_text() == "O I-X\nB-X\n"
+@pytest.mark.parametrize(
+    ("label_all_tokens", "max_seq_length", "expected", "num_unseen"),
+    [
+        (False, 16, "O B-X I-X O\nB-X O\n", 1),
+        (True, 16, "O B-X B-X I-X\nI-X O\n", 1),  # the second word has three pieces, of which the first counts
+        (False, 5, "O B-X O O\nB-X O\n", 3),
+        (True, 5, "O B-X O O\nI-X O\n", 3),
+    ],
+)
+def test_each_word_has_one_tag(label_all_tokens, max_seq_length, expected, num_unseen, tmp_path, model, caplog):
+    tags = ["O", "B-X", "I-X"]
+    task = get_task("token_classification", {"label_all_tokens": label_all_tokens, "tag_names": tags})
+    tokenizer = task.load_tokenizer(model)
+    examples = datasets.Dataset.from_dict({"tokens": [["good", "bad-word1", "word2", "where"], ["word3", "\u200b"]]})
+    rows = datasets.Dataset.from_dict(task.tokenize(examples[:], [0, 1], tokenizer, max_seq_length))
+    labelled = [sum(label != -100 for label in labels) for labels in rows["labels"]]
+    predictions = [np.arange(count, dtype=np.int32) % 3 for count in labelled]
+    predictions[1] += 1 + label_all_tokens
+    path = write(tmp_path, task, predictions, tags, rows=rows, examples=examples, tokenizer=tokenizer)
+    assert path.name == "predictions.txt" and path.read_text() == expected
+    assert f"--do_predict: {num_unseen} words have the tag O because the model was not given them" in caplog.text
 
 
 def window(spans, scores, null=0.0):

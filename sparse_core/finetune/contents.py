@@ -1,0 +1,78 @@
+"""What the files and directories hold that a training command's flags name, as fingerprints by flag."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sparse_core.artifacts import fingerprint, read_manifest
+from sparse_core.sources.model_directory import CONFIG_NAME, find_weights, require_tokenizer
+from sparse_core.tasks.rows import UNLABELLED_TEST
+from sparse_core.tasks.schema import read_schema, split_path
+
+if TYPE_CHECKING:
+    from sparse_core.finetune.arguments import DataArguments, ModelArguments
+    from sparse_core.finetune.command_line import Arguments
+    from sparse_core.recipe import Recipe
+
+_TESTED = ("test", UNLABELLED_TEST)
+
+
+def contents_of(
+    arguments: Arguments, *, model: Path, teacher: Path | None, dataset: Path, recipe: Recipe | None
+) -> dict[str, str]:
+    """Flag -> fingerprint of what it gives to the training, for the flags that name files.
+
+    Args:
+        arguments: the command's.
+        model: directory that the training starts from.
+        teacher: directory of the teacher, if there is one.
+        dataset: Dataset artifact.
+        recipe: with its variables' values, if there is one.
+
+    Raises:
+        ModelError: a directory lacks weights or a tokenizer.
+    """
+    found = {**_of_data(arguments.data, dataset), **_of_model(arguments.model, model)}
+    if teacher is not None:
+        names = (CONFIG_NAME, *find_weights(teacher), *require_tokenizer(teacher))
+        found["distill_teacher"] = fingerprint(*(teacher / name for name in names))
+    if recipe is not None:
+        found["recipe"] = fingerprint(recipe.to_yaml())
+    return found
+
+
+def _of_data(data: DataArguments, dataset: Path) -> dict[str, str]:
+    """By the hashes that the artifact's manifest has already; test rows decide nothing of a training."""
+    files, schema = read_manifest(dataset)["files"], read_schema(dataset)
+    labels = json.dumps([schema.label_names, schema.task_args], sort_keys=True)
+    parts: dict[str, list[str]] = {}
+    for split in schema.num_rows:
+        if not split.startswith(_TESTED):
+            hashes = parts.setdefault(_source_of(split, data), [labels])
+            hashes.append(files[split_path(dataset, split).name]["sha256"])
+    return {flag: fingerprint(*hashes) for flag, hashes in parts.items()}
+
+
+def _source_of(split: str, data: DataArguments) -> str:
+    """The flag that the rows of a split come by."""
+    sources = ["train_file", "dataset_name", "task_name"]
+    if split != "train":
+        sources = ["validation_file", *(["test_file"] if getattr(data, "eval_on_test", False) else []), *sources]
+    return next(flag for flag in sources if getattr(data, flag, None))
+
+
+def _of_model(model: ModelArguments, directory: Path) -> dict[str, str]:
+    origin = next(
+        flag for flag in ("model_name_or_path", "config_name", "model_type") if getattr(model, flag, None) is not None
+    )
+    parts: dict[str, list[Path]] = {}
+    for flag, names in (
+        (origin, find_weights(directory)),
+        ("config_name", [CONFIG_NAME]),
+        ("tokenizer_name", require_tokenizer(directory)),
+    ):
+        named = flag if getattr(model, flag, None) is not None else origin
+        parts.setdefault(named, []).extend(directory / name for name in names)
+    return {flag: fingerprint(*files) for flag, files in parts.items()}
