@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ MAX_CHARACTERS = 10_000
 
 
 def read_overrides(recipe_args: Mapping[str, Any] | str | None) -> dict[str, Any]:
-    """Values by variable name, from a mapping, JSON text, `name=value,name=value` text, or nothing.
+    """Values by variable name, from a mapping, JSON text, `name=value,name:value` text, or nothing.
 
     Raises:
         RecipeError: the text is neither form, or a value is not a number, text, boolean, or a list of these.
@@ -42,12 +43,12 @@ def _from_text(text: str) -> Any:
                 f"recipe_args: '{text[:80]}' is not JSON ({error}); names and texts need double quotes, "
                 'such as {"num_epochs": 3}'
             ) from None
-    pairs = [part.partition("=") for part in text.split(",")]
-    if not all(name.strip() and separator for name, separator, _ in pairs):
+    pairs = [re.split("[=:]", part, maxsplit=1) for part in text.split(",")]
+    if not all(len(pair) == 2 and pair[0].strip() for pair in pairs):
         raise RecipeError(
-            f"recipe_args: '{text[:80]}' is neither JSON such as {{\"num_epochs\": 3}} nor name=value,name=value"
+            f"recipe_args: '{text[:80]}' is neither JSON such as {{\"num_epochs\": 3}} nor name=value,name:value"
         )
-    return _without_repeats([(name.strip(), value.strip()) for name, _, value in pairs])
+    return _without_repeats([(name.strip(), value.strip()) for name, value in pairs])
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

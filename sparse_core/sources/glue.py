@@ -24,7 +24,7 @@ class NamedTask:
         config: its configuration there; empty: it has one only.
         text_column: column with the text, or two separated by a comma.
         metrics: its scores, the first of them to compare models by.
-        problem_type: the kind of label; empty: classes.
+        problem_type: the kind of label.
         has_test_labels: whether the test split on the hub has labels; those of GLUE are not public.
     """
 
@@ -32,14 +32,13 @@ class NamedTask:
     config: str
     text_column: str
     metrics: tuple[str, ...] = ("accuracy",)
-    problem_type: str = ""
+    problem_type: str = "single_label_classification"
     has_test_labels: bool = field(default=False, kw_only=True)
 
     @property
     def task_args(self) -> dict[str, Any]:
         """Options of text_classification."""
-        options: dict[str, Any] = {"metrics": list(self.metrics)}
-        return {**options, "problem_type": self.problem_type} if self.problem_type else options
+        return {"metrics": list(self.metrics), "problem_type": self.problem_type}
 
 
 NAMED_TASKS = {

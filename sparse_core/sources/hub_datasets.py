@@ -11,6 +11,7 @@ from typing import Any
 from sparse_core.errors import DataError, DependencyError, did_you_mean
 from sparse_core.sources.arrow_split import ArrowSplit
 from sparse_core.sources.class_names import declared_classes
+from sparse_core.sources.data_file import SUFFIXES
 from sparse_core.sources.hub_names import HUB_NAMES, PARQUET_REVISION, HubLocation, locate
 from sparse_core.sources.object_store import is_object, local_path
 from sparse_core.sources.parquet_conversion import DEFAULT_CONFIG, configurations, read_conversion
@@ -23,6 +24,8 @@ _SETTING = "dataset_name"
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _SCRIPT = re.compile(r"[\w.-]+\.py")
 _LISTED = re.compile(r"(?:Available(?: configs in the cache)?|available configs): \[(.*)\]")
+_SEVERAL_FORMS = "same data file format for all splits"
+_FORM = re.compile(r"\('(\w+)', ")
 _URL = re.compile(r"https?://[^\s'\"]+/datasets/[^\s'\"]+[^\s'\".]")
 _CREDENTIALS = re.compile(r"//[^/@\s]+@")
 _OFFLINE = (
@@ -30,7 +33,12 @@ _OFFLINE = (
     "wrote; a data set that was read before comes from the cache (HF_HOME) with HF_HUB_OFFLINE=1"
 )
 _OVERRIDE = "to read another copy, give dataset_name as owner/name, with dataset_revision"
+_EXPECTED = (
+    "expected a directory that save_to_disk wrote, or one with CSV, JSON, Parquet or text files that all have one form "
+    "and the same columns; name other files as train_file, validation_file and test_file"
+)
 _NO_REVISION = f"it has no such revision; {_OVERRIDE}"
+_MAX_FILES = 4
 _MAX_DETAILS = 300  # characters of a message about columns that do not fit, which lists them all
 
 
@@ -128,10 +136,10 @@ def _load(location: HubLocation) -> dict[str, RowSource]:
     except (errors.RepositoryNotFoundError, exceptions.DatasetNotFoundError):
         reason = _no_such(location)
     except (exceptions.DataFilesNotFoundError, EmptyDatasetError):
-        reason = f"it has no data files that can be read; {_OVERRIDE}"
+        reason = f"it has no data files that can be read; {_instead(location)}"
     except (exceptions.DatasetsError, pa.ArrowException) as error:
         details = " ".join(str(error.__cause__ or error).split())[:_MAX_DETAILS].rstrip(".")
-        reason = f"its files cannot be used ({details}); {_OVERRIDE}"
+        reason = f"{_files(location)} cannot be used ({details}); {_instead(location)}"
     except RuntimeError as error:
         script = _SCRIPT.search(str(error))
         if script is None:
@@ -141,7 +149,7 @@ def _load(location: HubLocation) -> dict[str, RowSource]:
             f"{PARQUET_REVISION}, the hub's own conversion, or name another copy"
         )
     except ValueError as error:
-        raise _about_config(location, error) from None
+        raise _about_value(location, error) from None
     except (OSError, errors.HTTPError) as error:
         reason = f"{_why_no_answer(error)}, when asked for {_wanted(error, location)}; {_OFFLINE}"
     raise DataError(f"{_SETTING}: {_place(location)} cannot be read: {reason}")
@@ -182,11 +190,14 @@ def _require_datasets(hub_id: str) -> Any:
     return datasets
 
 
-def _about_config(location: HubLocation, error: ValueError) -> DataError:
-    """An error about the configuration, with those that there are where the library's message lists them."""
+def _about_value(location: HubLocation, error: ValueError) -> DataError:
+    """An error about the configuration, where the library's message lists those that there are, or about the files."""
     listed = _LISTED.search(str(error))
     if listed is None:
-        return DataError(f"{_SETTING}: {_place(location)} cannot be read: {_first_line(error)}; {_OVERRIDE}")
+        reason = f"{_files(location)} cannot be used ({_first_line(error)})"
+        if _SEVERAL_FORMS in str(error):
+            reason = f"its files are of several forms ({', '.join(dict.fromkeys(_FORM.findall(str(error))))})"
+        return DataError(f"{_SETTING}: {_place(location)} cannot be read: {reason}; {_instead(location)}")
     names = listed[1].replace("'", "")
     if "cache" in str(error):
         return DataError(
@@ -196,6 +207,19 @@ def _about_config(location: HubLocation, error: ValueError) -> DataError:
     what = f"has no configuration '{location.config}'" if location.config else "has several configurations"
     nearest = did_you_mean(location.config, names.split(", "))
     return DataError(f"dataset_config_name: {location.hub_id} {what}; name one of {names}{nearest}")
+
+
+def _instead(location: HubLocation) -> str:
+    return _EXPECTED if Path(location.hub_id).is_dir() else _OVERRIDE
+
+
+def _files(location: HubLocation) -> str:
+    """The first files of a directory by their names, since the library's messages do not tell which is at fault."""
+    directory = Path(location.hub_id)
+    files = sorted(str(file.relative_to(directory)) for file in directory.rglob("*") if file.suffix in SUFFIXES)
+    if not files:
+        return "its files"
+    return f"{', '.join(files[:_MAX_FILES])}{', ...' if len(files) > _MAX_FILES else ''}"
 
 
 def _place(location: HubLocation) -> str:

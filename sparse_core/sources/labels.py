@@ -24,16 +24,25 @@ class Labels:
     out.
     """
 
-    def __init__(self, label_column: str, declared: Sequence[str] | None = None, *, min_labels: int = 2) -> None:
+    def __init__(
+        self,
+        label_column: str,
+        declared: Sequence[str] | None = None,
+        *,
+        min_labels: int = 2,
+        reads_whole_numbers: bool = False,
+    ) -> None:
         """No labels yet, or the declared ones.
 
         Args:
             label_column: name of their column, for messages.
             declared: names of all classes in the order of their indices, where the source has them.
             min_labels: with fewer there is nothing to learn.
+            reads_whole_numbers: 1.0, also as text, is the class 1; otherwise it is refused.
         """
         self._column = label_column
         self._min_labels = min_labels
+        self._reads_whole_numbers = reads_whole_numbers
         self._is_declared = declared is not None
         self._is_open = declared is None
         self._indices: dict[str, int] = {name.strip(): index for index, name in enumerate(declared or ())}
@@ -51,6 +60,8 @@ class Labels:
             DataError: the value cannot be a class, or it is new and the labels are closed.
         """
         name = label.strip() if isinstance(label, str) else self._name(label, source, row)
+        if self._reads_whole_numbers and not _INTEGER.fullmatch(name) and _NUMBER.fullmatch(name):
+            name = str(int(float(name))) if float(name).is_integer() else name
         if name not in self._indices:
             self._add(name, source, row)
         return self._indices[name]
@@ -84,6 +95,8 @@ class Labels:
         if isinstance(label, bool):
             return str(label).lower()
         if isinstance(label, int):
+            return str(label)
+        if isinstance(label, float) and self._reads_whole_numbers and label.is_integer():
             return str(label)
         if isinstance(label, float):
             raise self._no_regression(str(label), source, row)
@@ -126,13 +139,14 @@ class Labels:
     def _no_regression(self, label: str, source: RowSource, row: Row) -> DataError:
         return source.error(
             f"label {label} in column '{self._column}' is a number with a decimal point; write classes as names or "
-            "integers, or set problem_type to regression in task_args",
+            "integers, or set problem_type in task_args to regression, or, if all are whole numbers, to "
+            "single_label_classification",
             row,
         )
 
     def _no_list(self, label: str, source: RowSource, row: Row) -> DataError:
         return source.error(
-            f"label {label:.80} in column '{self._column}' is a list; give each row one label, or set problem_type to "
-            'multi_label_classification in task_args and write lists as JSON, such as ["a", "b"]',
+            f"label {label:.80} in column '{self._column}' is a list; give each row one label, or set problem_type in "
+            'task_args to multi_label_classification and write lists as JSON, such as ["a", "b"]',
             row,
         )

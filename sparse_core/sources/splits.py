@@ -18,9 +18,14 @@ from sparse_core.sources.share import cut
 logger = logging.getLogger(__name__)
 
 _FILE_SETTINGS = {"train": "train_file", "validation": "validation_file", "test": "test_file"}
-_VALIDATION_NAMES = ("validation", "validation_matched", "valid", "dev")
-"""Names that a data set may have for its validation split; the first that is there is taken."""
-_EXTRA_SPLITS = ("validation_mismatched",)
+_NAMES = {
+    "train": ("train",),
+    "validation": ("validation", "validation_matched", "valid", "dev"),
+    "test": ("test", "test_matched"),
+    "validation_mismatched": ("validation_mismatched",),
+    "test_mismatched": ("test_mismatched",),
+}
+"""Split -> names that a data set may have for it; the first that is there is taken."""
 
 
 @dataclass(frozen=True)
@@ -154,23 +159,22 @@ def find_splits(choice: DataChoice) -> dict[str, RowSource]:
         splits["train"], splits["validation"] = cut(splits["train"], choice.validation_ratio)
     else:
         raise _no_validation(choice, splits)
-    order = ("train", "validation", "test", *_EXTRA_SPLITS)
-    return {split: splits[split] for split in order if split in splits}
+    return {split: splits[split] for split in _NAMES if split in splits}
 
 
 def _chosen(found: dict[str, RowSource], choice: DataChoice) -> dict[str, RowSource]:
     """The splits of a data set that are of use, by our names for them."""
-    validation = next((name for name in _VALIDATION_NAMES if name in found), "validation")
-    names = {"train": "train", "validation": validation, "test": "test", **{name: name for name in _EXTRA_SPLITS}}
+    present = {split: [name for name in names if name in found] for split, names in _NAMES.items()}
+    chosen = {split: names[0] for split, names in present.items() if names}
     if "train" not in found:
         raise DataError(
             f"dataset_name: {choice.dataset_name} has no split 'train', only {', '.join(found)}; give a data set "
             "with one, or files"
         )
-    unused = [name for name in found if name not in names.values()]
+    unused = [name for name in found if name not in chosen.values()]
     if unused:
         logger.info("dataset_name: of %s the splits %s are not used", choice.dataset_name, ", ".join(unused))
-    return {split: found[name] for split, name in names.items() if name in found}
+    return {split: found[name] for split, name in chosen.items()}
 
 
 def _no_validation(choice: DataChoice, splits: dict[str, RowSource]) -> DataError:

@@ -116,9 +116,9 @@ def fetch_dataset(
                 f"content_hash: {', '.join(map(str, choice.local_paths()))} has changed since this run was submitted; "
                 "submit the run again"
             )
-        found = {**chosen_task.options.model_dump(mode="json"), **reader.found_options()}
+        final_options = chosen_task.final_options(reader)
         label_names = reader.labels.names if reader.labels is not None else []
-        DatasetSchema(task, reader.source_columns, label_names, num_rows, found).write(staging)
+        DatasetSchema(task, reader.source_columns, label_names, num_rows, final_options).write(staging)
     return {
         **{f"num_{split}_rows": num_rows.get(split, 0) for split in dict.fromkeys([*limits, *num_rows])},
         "num_labels": len(label_names),
@@ -136,9 +136,10 @@ def _write_splits(
     num_rows = {}
     train, label_column = sources["train"], _label_column(reader)
     for split, source in sources.items():
-        path, limit = split_path(directory, split), limits.get(split, limits["validation"])
-        if split == UNLABELLED_TEST:
-            num_rows[split] = write_split(source, UnlabelledReader(reader), path, max_rows=limits["test"])
+        path = split_path(directory, split)
+        limit = limits[next(name for name in limits if name in split)]
+        if split.startswith(UNLABELLED_TEST):
+            num_rows[split] = write_split(source, UnlabelledReader(reader), path, max_rows=limit)
             continue
         if split != "train":
             require_same_classes(train, source, label_column)
@@ -159,25 +160,31 @@ def _label_column(reader: RowReader) -> str:
 def _unlabelled_apart(
     sources: dict[str, RowSource], reader: RowReader, named: NamedTask | None, max_rows: int
 ) -> dict[str, RowSource]:
-    """The splits, the test split by another name where none of its first `max_rows` rows has a label."""
+    """The splits, a test split by another name where none of its first `max_rows` rows has a label."""
     from sparse_core.tasks.rows import UNLABELLED_TEST
 
-    column, source = _label_column(reader), sources.get("test")
-    if source is None or not column:
-        return sources
-    if any(_is_given(row.values.get(column), named) for row in islice(source.rows(), max_rows or None)):
-        return sources
-    columns = next(iter(source.rows())).values
-    others = [name for name in columns if name not in reader.source_columns.values()]
-    logger.log(
-        logging.INFO if column in columns else logging.WARNING,
-        "%s: has no labels in column '%s', so it is the split %s, to predict and not to measure on%s",
-        source.name,
-        column,
-        UNLABELLED_TEST,
-        "" if column in columns else did_you_mean(column, others),
-    )
-    return {UNLABELLED_TEST if split == "test" else split: source for split, source in sources.items()}
+    column = _label_column(reader)
+    named_apart = {}
+    for split, source in sources.items():
+        is_test = bool(column) and split.startswith("test")
+        if not is_test or any(
+            _is_given(row.values.get(column), named) for row in islice(source.rows(), max_rows or None)
+        ):
+            named_apart[split] = source
+            continue
+        unlabelled = split.replace("test", UNLABELLED_TEST, 1)
+        named_apart[unlabelled] = source
+        columns = next(iter(source.rows())).values
+        others = [name for name in columns if name not in reader.source_columns.values()]
+        logger.log(
+            logging.INFO if column in columns else logging.WARNING,
+            "%s: has no labels in column '%s', so it is the split %s, to predict and not to measure on%s",
+            source.name,
+            column,
+            unlabelled,
+            "" if column in columns else did_you_mean(column, others),
+        )
+    return named_apart
 
 
 def _is_given(label: Any, named: NamedTask | None) -> bool:

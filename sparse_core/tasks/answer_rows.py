@@ -114,7 +114,7 @@ class AnswerReader(RowReader):
         if not texts and not self._may_lack_answer:
             raise source.error(
                 f"column '{column}' has no answer; for data with questions that the context does not answer, set "
-                'version_2_with_negative to true (in task_args: {"version_2_with_negative": true})',
+                "version_2_with_negative in task_args to true",
                 row,
             )
         return texts, starts

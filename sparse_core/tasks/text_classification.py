@@ -14,7 +14,7 @@ from sparse_core.tasks.collate import PaddingCollator
 from sparse_core.tasks.pairs import room_for_pair
 from sparse_core.tasks.rows import ColumnChoice, RowReader
 from sparse_core.tasks.schema import DatasetSchema
-from sparse_core.tasks.text_rows import MULTI_LABEL, REGRESSION, SINGLE_LABEL, ProblemType, TextReader
+from sparse_core.tasks.text_rows import MULTI_LABEL, REGRESSION, SINGLE_LABEL, ProblemType, TextReader, as_number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,12 +41,12 @@ class TextClassificationOptions(TaskOptions):
         description="scores of single labels or numbers, the first of them to compare models by; empty: accuracy and "
         "mean F1 of the classes, or pearson, spearmanr and mse; f1 of two classes is that of the second",
     )
-    num_labels: int = Field(0, ge=0, description="number of labels; the data decides it")
+    num_labels: int = Field(0, ge=0, description="number of labels; the data decides it, another one is refused")
     agreement_tolerance: float = Field(
         0.0,
         ge=0.0,
-        description="difference up to which two engines' numbers agree in a regression; the data decides it: 5% of the "
-        "standard deviation of the training labels",
+        description="difference up to which two engines' numbers agree in a regression; unset: 5% of the standard "
+        "deviation of the training labels",
     )
 
 
@@ -93,6 +93,31 @@ class TextClassification(Task):
         reader = TextReader(train, choice, self.options.problem_type)
         TextClassification({**self.options.model_dump(), "problem_type": reader.problem_type})
         return reader
+
+    def final_options(self, reader: RowReader) -> dict[str, Any]:
+        """See `Task.final_options`; a tolerance that the user gave is kept."""
+        options, given = super().final_options(reader), self.options
+        names = reader.labels.names if reader.labels is not None else []
+        num_outputs = len(names) or 1
+        if given.num_labels not in (0, num_outputs):
+            raise ConfigError(
+                f"task_args: num_labels: the data has {num_outputs}, got {given.num_labels}; leave it out"
+            )
+        if "agreement_tolerance" in given.model_fields_set:
+            if options["problem_type"] != REGRESSION:
+                raise ConfigError(
+                    f"task_args: agreement_tolerance: {given.agreement_tolerance} has no effect in "
+                    f"{options['problem_type']}; it is for regression"
+                )
+            options["agreement_tolerance"] = given.agreement_tolerance
+        no_number = next((name for name in names if as_number(name) is None), None)
+        misfits = [name for name in given.metrics if name in _NUMBER_METRICS]
+        if no_number is not None and misfits:
+            raise ConfigError(
+                f"task_args: metrics: {misfits[0]} needs numbers, and the class '{no_number:.40}' is none; accepted "
+                "are accuracy, f1 and matthews_correlation"
+            )
+        return options
 
     def load_model(
         self, directory: Path, schema: DatasetSchema, *, trained_head: bool = False, setting: str = "model"
@@ -155,7 +180,10 @@ class TextClassification(Task):
         return logits.argmax(axis=-1).tolist()
 
     def score(self, predictions: Sequence[Any], rows: Dataset, examples: Dataset) -> dict[str, float]:
-        """The scores of the option `metrics`, or all that are customary for the kind of label; see `metrics.py`."""
+        """The scores of the option `metrics`, or all that are customary for the kind of label; see `metrics.py`.
+
+        Several that were chosen also have a `combined_score`, their mean, as in Hugging Face's script for GLUE.
+        """
         import numpy as np
 
         from sparse_core.tasks import metrics
@@ -166,10 +194,12 @@ class TextClassification(Task):
             return metrics.label_set_metrics(self._chosen(predictions), labels > 0)
         values = np.asarray(predictions)
         if self.options.problem_type == REGRESSION:
-            return metrics.number_metrics(values, labels, names or (*_NUMBER_METRICS, "mse"))
-        if names:
-            return metrics.class_metrics(values, labels, self.options.num_labels, names)
-        return {"accuracy": float(np.mean(values == labels)), "f1": metrics.macro_f1(values, labels)}
+            scores = metrics.number_metrics(values, labels, names or (*_NUMBER_METRICS, "mse"))
+        elif names:
+            scores = metrics.class_metrics(values, labels, self.options.num_labels, names)
+        else:
+            scores = {"accuracy": float(np.mean(values == labels)), "f1": metrics.macro_f1(values, labels)}
+        return {**scores, "combined_score": sum(scores.values()) / len(scores)} if len(names) > 1 else scores
 
     def agreement(self, first: Sequence[Any], second: Sequence[Any]) -> float:
         """Share of rows with the same class, of label decisions that are alike, or of numbers near one another."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -70,13 +70,18 @@ class TextReader(RowReader):
         texts = _text_columns(train, choice.text_column, label, rows)
         self.source_columns = {**dict(zip(TEXT_FIELDS, texts, strict=False)), "label": label}
         declared = train.label_names(label)
-        self.problem_type = problem_type or _problem_type(
-            [row.values.get(label) for row in rows], is_declared=declared is not None
-        )
+        given = [row for row in rows if not is_blank(row.values.get(label))]
+        self.problem_type = problem_type or _problem_type(train, label, given, is_declared=declared is not None)
         self._numbers = _Spread()
         if self.problem_type != REGRESSION:
+            are_numbers = declared is None and all(as_number(row.values[label]) is not None for row in given)
             self.label_field = "label"
-            self.labels = Labels(label, declared, min_labels=1 if self.problem_type == MULTI_LABEL else 2)
+            self.labels = Labels(
+                label,
+                declared,
+                min_labels=1 if self.problem_type == MULTI_LABEL else 2,
+                reads_whole_numbers=problem_type == SINGLE_LABEL and are_numbers,
+            )
 
     def arrow_schema(self) -> pa.Schema:
         """`text`, `text_pair` where there is one, and `label`: int64, a list of int64, or float64."""
@@ -113,7 +118,7 @@ class TextReader(RowReader):
 
     def _label(self, value: Any, column: str, row: Row, source: RowSource) -> int | float | list[int]:
         if self.labels is None:
-            number = _number(value)
+            number = as_number(value)
             if number is None:
                 raise source.error(
                     f"label {value!r:.80} in column '{column}' is not a number, which regression needs", row
@@ -129,8 +134,12 @@ class TextReader(RowReader):
                 'list, in a CSV file as JSON, such as ["a", "b"]',
                 row,
             )
-        indices = (self.labels.index_of(label, source, row) for label in labels)
-        return list(dict.fromkeys(indices))
+        if any(isinstance(label, float) for label in labels):
+            raise source.error(_no_set(value, labels, column, "has numbers with a decimal point"), row)
+        indices = [self.labels.index_of(label, source, row) for label in labels]
+        if len(set(indices)) < len(indices):
+            raise source.error(_no_set(value, labels, column, "names a label twice"), row)
+        return indices
 
 
 class _Spread:
@@ -188,22 +197,42 @@ def _text_columns(train: RowSource, given: str, label: str, rows: Sequence[Row])
     return names
 
 
-def _problem_type(values: Iterable[Any], *, is_declared: bool) -> ProblemType:
-    """What labels of this look ask for."""
-    values = [value for value in values if not is_blank(value)]
+def _no_set(value: Any, labels: list, column: str, problem: str) -> str:
+    """What is wrong with a list that is not one of a row's labels, as 0/1 vectors are not."""
+    fix = "write each label of the row once, by its name or index"
+    if all(label in (0, 1) for label in labels):
+        fix += f": {[index for index, label in enumerate(labels) if label]} in place of this vector of 0 and 1"
+    return f"label {value!s:.80} in column '{column}' {problem}; {fix}"
+
+
+def _problem_type(train: RowSource, column: str, rows: Sequence[Row], *, is_declared: bool) -> ProblemType:
+    """What labels of this look ask for.
+
+    Raises:
+        DataError: some are numbers with a fraction, and others are no numbers.
+    """
+    values = [row.values[column] for row in rows]
     if any(isinstance(value, list) for value in values):
         return MULTI_LABEL
     if is_declared or not values:
         return SINGLE_LABEL
     if all(as_list(value) is not None for value in values):
         return MULTI_LABEL
-    numbers = [_number(value) for value in values]
-    if all(number is not None for number in numbers) and any(number % 1 for number in numbers if number is not None):
-        return REGRESSION
-    return SINGLE_LABEL
+    numbers = [as_number(value) for value in values]
+    if not any(number % 1 for number in numbers if number is not None):
+        return SINGLE_LABEL
+    if None in numbers:
+        odd = rows[numbers.index(None)]
+        raise train.error(
+            f"label {odd.values[column]!r:.80} in column '{column}' is not a number, and others are numbers with a "
+            "fraction; correct it or remove the row, or, if they are names of classes, set problem_type in task_args "
+            "to single_label_classification",
+            odd,
+        )
+    return REGRESSION
 
 
-def _number(value: Any) -> float | None:
+def as_number(value: Any) -> float | None:
     """The finite number that a value is, or that it spells."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None

@@ -156,7 +156,7 @@ class TokenClassification(Task):
                 scores[f"{name}_precision"] = counts.precision
                 scores[f"{name}_recall"] = counts.recall
                 scores[f"{name}_f1"] = counts.f1
-                scores[f"{name}_number"] = float(counts.true)
+                scores[f"{name}_number"] = counts.true
         return scores
 
     def agreement(self, first: Sequence[Any], second: Sequence[Any]) -> float:

@@ -44,6 +44,8 @@ def test_variables_refer_to_one_another(variables: str, end: float) -> None:
         ('{"a": 6}', 7),
         ("a=6", 7),
         ("a=6, b=1", 7),
+        ("a:6,b:1e-4", 7),
+        ("b:1, a=eval(b)", 2),
         ("", 5),
         (None, 5),
         ({}, 5),

@@ -12,7 +12,7 @@ from sparse_core.tasks import get_task
 def test_text_classification_takes_the_options(name):
     task = get_task("text_classification", NAMED_TASKS[name].task_args)
     assert list(task.options.metrics) == list(NAMED_TASKS[name].metrics)
-    assert task.options.problem_type == ("regression" if name == "stsb" else "")
+    assert task.options.problem_type == ("regression" if name == "stsb" else "single_label_classification")
 
 
 @pytest.mark.parametrize(

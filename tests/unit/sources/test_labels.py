@@ -48,6 +48,16 @@ def test_closing_sorts_integers_by_value_and_others_as_text(values, names):
     assert labels.names == names
 
 
+def test_whole_numbers_are_classes_where_the_user_says_so():
+    labels = Labels("label", reads_whole_numbers=True)
+    values = [1.0, "0.0", 1, " 2e0 ", "10.", "9007199254740993", -0.0]
+    assert [labels.index_of(value, TRAIN, ROW) for value in values] == [0, 1, 0, 2, 3, 4, 1]
+    labels.close(TRAIN)
+    assert labels.names == ["0", "1", "2", "10", "9007199254740993"]
+    with pytest.raises(DataError, match=r"label 0\.5 in column 'label' is a number with a decimal point"):
+        labels.index_of(0.5, TRAIN, ROW)
+
+
 def test_closing_tells_the_new_index_of_each_old_one():
     labels = filled("b", "c", "a")
     assert labels.close(TRAIN) == [1, 2, 0]
@@ -90,10 +100,15 @@ def test_labels_that_are_no_classes(values, message):
     [
         (
             0.5,
-            r"row 1 \(line 2\): label 0\.5 .* decimal point; write classes as names or integers, or set problem_type",
+            r"row 1 \(line 2\): label 0\.5 .* decimal point; write classes as names or integers, or set "
+            r"problem_type in task_args to regression, or, if all are whole numbers, to single_label_classification$",
         ),
         (1.0, r"label 1\.0 in column 'label' is a number with a decimal point"),
-        ([1, 2], r"row 1 \(line 2\): label \[1, 2\] .* is a list; give each row one label, or set problem_type to mul"),
+        (
+            [1, 2],
+            r"row 1 \(line 2\): label \[1, 2\] .* is a list; give each row one label, or set problem_type in "
+            r"task_args to mul",
+        ),
         ("[1, 2]", r"label \[1, 2\] in column 'label' is a list"),
         ({"a": 1}, r"label \{'a': 1\} in column 'label' is neither text nor an integer"),
     ],

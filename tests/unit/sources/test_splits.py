@@ -86,7 +86,9 @@ def test_the_test_split_may_stand_for_validation(files, data_set):
             {
                 "train": "train",
                 "validation": "validation_matched",
+                "test": "test_matched",
                 "validation_mismatched": "validation_mismatched",
+                "test_mismatched": "test_mismatched",
             },
         ),
     ],

@@ -7,6 +7,7 @@ import logging
 import subprocess
 import sys
 from collections import namedtuple
+from contextlib import nullcontext
 from pathlib import Path
 
 import pyarrow as pa
@@ -275,6 +276,38 @@ def test_validation_rows_from_those_to_learn_from(tmp_path):
 def test_options_of_the_task_are_kept(files, tmp_path):
     fetch_dataset(tmp_path / "dataset", **files, task_args='{"threshold": 0.7}')
     assert read_schema(tmp_path / "dataset").task_args["threshold"] == 0.7
+
+
+def test_a_tolerance_of_the_user_is_kept(tmp_path):
+    (tmp_path / "rows.csv").write_text("text,label\na,0.5\nb,1.5\n")
+    files = dict.fromkeys(("train_file", "validation_file"), str(tmp_path / "rows.csv"))
+    for name, given, expected in (("own", 0.7, 0.7), ("zero", 0.0, 0.0), ("found", None, 0.025)):
+        args = {"num_labels": 1} if given is None else {"agreement_tolerance": given}
+        fetch_dataset(tmp_path / name, **files, task_args=json.dumps(args))
+        assert read_schema(tmp_path / name).task_args["agreement_tolerance"] == pytest.approx(expected)
+
+
+def test_an_option_that_the_data_does_not_fit_is_refused(tmp_path):
+    for name, labels in (("names", "no yes"), ("numbers", "1 2"), ("scores", "0.5 1.5")):
+        lines = [f"{text},{label}" for text, label in zip("ab", labels.split(), strict=True)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["text,label", *lines]))
+    pearson = (
+        "^task_args: metrics: pearson needs numbers, and the class 'no' is none; accepted are accuracy, f1 and "
+        "matthews_correlation$"
+    )
+    for name, option, value, message in (
+        ("names", "num_labels", 7, "^task_args: num_labels: the data has 2, got 7; leave it out$"),
+        ("scores", "num_labels", 2, "^task_args: num_labels: the data has 1, got 2; leave it out$"),
+        ("names", "agreement_tolerance", 0.7, "^task_args: agreement_tolerance: 0.7 has no effect in single_label_cl"),
+        ("names", "metrics", ["f1", "pearson"], pearson),
+        ("names", "num_labels", 2, None),
+        ("numbers", "metrics", ["pearson"], None),
+    ):
+        files = dict.fromkeys(("train_file", "validation_file"), str(tmp_path / f"{name}.csv"))
+        output = tmp_path / f"{name}_{option}_{value}"
+        with pytest.raises(ConfigError, match=message) if message else nullcontext():
+            fetch_dataset(output, **files, task_args=json.dumps({option: value}))
+        assert output.exists() == (message is None)
 
 
 def test_a_task_name_says_columns_and_scores_of_files(tmp_path):

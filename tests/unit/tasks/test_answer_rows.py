@@ -101,7 +101,7 @@ def test_starts_count_characters_whatever_their_bytes(read):
 def test_no_answer_needs_version_2(read, answers):
     (row,) = read(with_answers(answers), may_lack_answer=True)
     assert row["answers"] == {"text": [], "answer_start": []}
-    message = r"row 2 \(line 2\): column 'answers' has no answer; .* set version_2_with_negative to true \(in task_args"
+    message = r"row 2 \(line 2\): column 'answers' has no answer; .* set version_2_with_negative in task_args to true$"
     with pytest.raises(DataError, match=message):
         read(RECORD, with_answers(answers))
 

@@ -314,9 +314,9 @@ def test_the_defaults_are_sparsemls():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"doc_stride": -1}, "task_args: doc_stride: .*greater than or equal to 0, got -1"),
-        ({"n_best_size": 0}, "task_args: n_best_size: .*greater than or equal to 1, got 0"),
-        ({"max_answer_length": 0}, "task_args: max_answer_length: .*greater than or equal to 1, got 0"),
+        ({"doc_stride": -1}, "task_args: doc_stride: .*at least 0, got -1"),
+        ({"n_best_size": 0}, "task_args: n_best_size: .*at least 1, got 0"),
+        ({"max_answer_length": 0}, "task_args: max_answer_length: .*at least 1, got 0"),
         ({"null_score_diff_threshold": 1.5}, "null_score_diff_threshold: 1.5 has no effect without version_2_with_neg"),
         ({"max_answer_lenght": 3}, "has no option 'max_answer_lenght'; .*did you mean 'max_answer_length'"),
     ],

@@ -34,10 +34,12 @@ def test_an_unknown_option_names_the_nearest():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"threshold": 1.5}, r"^task_args: threshold: input should be less than or equal to 1, got 1\.5$"),
-        ({"threshold": float("nan")}, r"^task_args: threshold: .*, got nan$"),
-        ({"problem_type": "binary"}, r"^task_args: problem_type: input should be '', 'single_label_.*, got 'binary'$"),
-        ({"metrics": ["bleu"]}, r"^task_args: metrics\.0: input should be 'accuracy', .*, got 'bleu'$"),
+        ({"threshold": 1.5}, r"^task_args: threshold: expected a number, at least 0 and at most 1, got 1\.5$"),
+        ({"threshold": float("nan")}, r"^task_args: threshold: expected a number, .*, got nan$"),
+        ({"problem_type": "binary"}, r"^task_args: problem_type: expected one of '', single_label_.*, got binary$"),
+        ({"metrics": ["bleu"]}, r"^task_args: metrics: expected a list, each one of accuracy, .*, got bleu$"),
+        ({"metrics": "f1"}, r"^task_args: metrics: expected a list, each one of accuracy, .*, got f1$"),
+        ({"threshold": True}, r"^task_args: threshold: expected a number, at least 0 and at most 1, got true$"),
     ],
 )
 def test_an_option_out_of_range(options, message):

@@ -119,7 +119,10 @@ def test_classes(make_rows):
 @pytest.mark.parametrize(
     ("metrics", "expected"),
     [
-        (["accuracy", "f1"], {"accuracy": 3 / 5, "f1": 2 * 2 / (3 + 3)}),  # of the second class, as mrpc and qqp
+        (  # f1 of the second class, as mrpc and qqp
+            ["accuracy", "f1"],
+            {"accuracy": 3 / 5, "f1": 2 * 2 / (3 + 3), "combined_score": (3 / 5 + 2 / 3) / 2},
+        ),
         (["matthews_correlation"], {"matthews_correlation": (2 * 1 - 1 * 1) / math.sqrt(3 * 3 * 2 * 2)}),
     ],
 )

@@ -112,7 +112,8 @@ def test_another_split_without_the_columns(source):
     [
         ([1, 0, 2], "jsonl", SINGLE),
         ([True, False], "jsonl", SINGLE),
-        (["good", "0.5"], "jsonl", SINGLE),
+        (["1.5mm", "2.0"], "jsonl", SINGLE),
+        (["1", "N/A"], "csv", SINGLE),
         ([1.0, 0.0], "jsonl", SINGLE),  # whole numbers: the reader asks for the user's word
         (["1", "0"], "csv", SINGLE),
         (["[1]", "none"], "csv", SINGLE),
@@ -131,13 +132,41 @@ def test_the_kind_of_label_is_found(source, labels, form, expected):
 
 @pytest.mark.parametrize("form", ["jsonl", "csv"])
 def test_lists_of_labels_become_indices(source, form):
-    lists = [[3, 1], [], [10, 3, 3]]
+    lists = [[3, 1], [], [10, 3]]
     train = source(texts_with([json.dumps(v) for v in lists] if form == "csv" else lists, "labels"), form)
     reader = reader_of(train)
     assert [row["label"] for row in read_all(reader, train)] == [[0, 1], [], [2, 0]]
     assert reader.labels.close(train) == [1, 0, 2] and reader.labels.names == ["1", "3", "10"]
     assert reader.label_field == "label" and reader.arrow_schema().field("label").type == pa.list_(pa.int64())
     assert reader.found_options() == {"problem_type": MULTI, "num_labels": 3}
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_whole_numbers_with_a_decimal_point_are_what_the_user_says(source, form):
+    train = source(texts_with([1.0, 0.0, 1.0]), form)
+    classes = reader_of(train, problem_type=SINGLE)
+    assert [row["label"] for row in read_all(classes, train)] == [0, 1, 0]
+    assert classes.labels.close(train) == [1, 0] and classes.labels.names == ["0", "1"]
+    numbers = reader_of(train, problem_type=REGRESSION)
+    assert [row["label"] for row in read_all(numbers, train)] == [1.0, 0.0, 1.0]
+
+
+def test_names_of_classes_are_kept_where_some_look_like_numbers(source):
+    train = source(texts_with(["1.5mm", "2.5", "3.0"]))
+    reader = reader_of(train, problem_type=SINGLE)
+    read_all(reader, train)
+    reader.labels.close(train)
+    assert reader.labels.names == ["1.5mm", "2.5", "3.0"]
+
+
+@pytest.mark.parametrize("odd", ["N/A", "nan", "-inf", True])
+def test_a_value_that_is_no_number_among_numbers_is_refused(source, odd):
+    message = (
+        rf"row 3 \(line 3\): label '?{odd}'? in column 'label' is not a number, and others are numbers with a "
+        r"fraction; correct it or remove the row, or, if they are names of classes, set problem_type in task_args"
+    )
+    with pytest.raises(DataError, match=message):
+        reader_of(source(texts_with(["0.1", None, odd, "2"])))
 
 
 def test_one_label_is_enough_where_rows_may_have_none(source):
@@ -186,12 +215,12 @@ def test_scores_that_do_not_fit_what_was_found(source):
         (
             [1.0],
             "",
-            r"label 1\.0 in column 'label' is a number with a decimal point; .* set problem_type to regression",
+            r"label 1\.0 in column 'label' is a number with a decimal point; .* in task_args to regression, or, if all",
         ),
         (
             [[1]],
             SINGLE,
-            r"label \[1\] in column 'label' is a list; give each row one label, or set problem_type to multi",
+            r"label \[1\] in column 'label' is a list; give each row one label, or set problem_type in task_args",
         ),
         (
             [[1], 2],
@@ -201,7 +230,19 @@ def test_scores_that_do_not_fit_what_was_found(source):
         (["['a', 'b']"], MULTI, r"label \"\['a', 'b'\]\" in column 'label' is not a list of labels"),
         ([["a", None]], "", r"label \['a', None\] in column 'label' is not a list of labels"),
         ([["a", " "]], "", r"label \['a', ' '\] in column 'label' is not a list of labels"),
-        ([[0.5]], "", r"label 0\.5 in column 'label' is a number with a decimal point"),
+        ([[0.5]], "", r"label \[0\.5\] in column 'label' has numbers with a decimal point; write .* name or index$"),
+        (
+            [[0.0, 1.0, 0.0]],
+            "",
+            r"label \[0\.0, 1\.0, 0\.0\] .* decimal point; write each label of the row once, by its name or index: "
+            r"\[1\] in place of this vector of 0 and 1$",
+        ),
+        (
+            [["2"], [1, 0, 1]],
+            "",
+            r"row 2 \(line 2\): label \[1, 0, 1\] .* names a label twice; .*: \[0, 2\] in place of this vector",
+        ),
+        ([["a", " a"]], "", r"label \['a', ' a'\] in column 'label' names a label twice; write .* name or index$"),
         (["high"], REGRESSION, r"label 'high' in column 'label' is not a number, which regression needs$"),
         ([True], REGRESSION, r"label True in column 'label' is not a number"),
         (["nan"], REGRESSION, r"label 'nan' in column 'label' is not a number"),

@@ -41,7 +41,13 @@ def glue(hub, parquet):
         "mrpc": (PAIRS, {"train": [1, 0, 1], "validation": [0], "test": [-1, -1]}),
         "mnli": (
             NLI,
-            {"train": [2, 0, 1], "validation_matched": [1], "validation_mismatched": [0, 2], "test_matched": [-1]},
+            {
+                "train": [2, 0, 1],
+                "validation_matched": [1],
+                "validation_mismatched": [0, 2],
+                "test_matched": [-1],
+                "test_mismatched": [-1, -1, -1],
+            },
         ),
         "stsb": (SCORES, {"train": [0.5, 5.0], "validation": [2.25], "test": [-1.0]}),
     }
@@ -95,15 +101,20 @@ def test_a_task_of_glue(glue, tmp_path, caplog):
     assert (manifest["dataset_name"], manifest["dataset_config_name"]) == ("nyu-mll/glue", "mrpc")
 
 
-def test_mnli_has_two_splits_to_measure_on(glue, tmp_path):
-    facts = fetch_dataset(tmp_path / "mnli", task_name="mnli", max_eval_samples=1)
+def test_mnli_has_two_splits_to_measure_on_and_two_to_predict(glue, tmp_path, caplog):
+    with caplog.at_level(logging.INFO):
+        facts = fetch_dataset(tmp_path / "mnli", task_name="mnli", max_eval_samples=1, max_predict_samples=2)
     assert facts == {
         "num_train_rows": 3,
         "num_validation_rows": 1,
         "num_test_rows": 0,
+        "num_unlabelled_test_rows": 1,
         "num_validation_mismatched_rows": 1,
+        "num_unlabelled_test_mismatched_rows": 2,
         "num_labels": 3,
     }
+    assert not [message for message in messages(caplog) if "not used" in message]
+    assert rows(tmp_path / "mnli", "unlabelled_test_mismatched")[1] == ("premise 1", "hypothesis 1")
     assert [label for *_, label in rows(tmp_path / "mnli", "train")] == [2, 0, 1]
     assert rows(tmp_path / "mnli", "validation_mismatched") == [("premise 0", "hypothesis 0", 0)]
 

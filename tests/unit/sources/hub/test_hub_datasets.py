@@ -185,6 +185,27 @@ def test_files_that_cannot_be_read(hub, files, reason):
 
 
 @pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ({"train.json": "[[["}, r"train\.json cannot be used \("),
+        ({f"{n}.csv": f"a{n}\n1\n" for n in range(5)}, r"0\.csv, 1\.csv, 2\.csv, 3\.csv, \.\.\. cannot be used \("),
+        ({"train.csv": "a\n1\n", "test.txt": "x"}, r"its files are of several forms \(csv, text\)"),
+        ({"model.bin": "x"}, "it has no data files that can be read"),
+    ],
+)
+def test_a_directory_that_cannot_be_read(tmp_path, files, reason):
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    expected = (
+        f"^dataset_name: {tmp_path} cannot be read: {reason}.*; expected a directory that save_to_disk wrote, or one "
+        "with CSV, .* all have one form .*; name other files as train_file, validation_file and test_file$"
+    )
+    with pytest.raises(DataError, match=expected) as caught:
+        read_data_set(str(tmp_path))
+    assert "owner/name" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("name", "place"),
     [
         ("tweet_eval", "cardiffnlp/tweet_eval, configuration emotion cannot be read"),
