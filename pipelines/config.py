@@ -12,18 +12,27 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, cast
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator
 
 from sparse_core.errors import ConfigError, did_you_mean
+from sparse_core.fields import Options, first_misfit, shown
 
 RUN_FIELDS = ("pipeline", "output_dir")
 """Fields that say what is run and where to; all others are parameters of the pipeline."""
 
+_MAPPINGS = {
+    "recipe_args": "{num_epochs: 3}",
+    "teacher_recipe_args": "{num_epochs: 3}",
+    "task_args": "{doc_stride: 64}",
+    "training_arguments": "{bf16: true}",
+}
+"""Settings that are JSON objects for the pipelines, and an example of how the config says each."""
 
-class PipelineConfig(BaseModel):
-    """Settings that the pipelines share."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
+class PipelineConfig(Options):
+    """Settings that the pipelines share. Where a step reads a setting before any training, its range is the step's."""
+
+    model_config = ConfigDict(protected_namespaces=())
 
     local_inputs: ClassVar[dict[str, tuple[str, ...]]]
     """Content hash parameter to the fields whose files it covers."""
@@ -41,7 +50,7 @@ class PipelineConfig(BaseModel):
     task_name: str = ""
     text_column: str = ""
     label_column: str = ""
-    validation_ratio: float = Field(0.0, ge=0, lt=1)
+    validation_ratio: float = 0.0
     eval_on_test: bool = False
     max_train_samples: int = Field(0, ge=0)
     max_eval_samples: int = Field(0, ge=0)
@@ -62,20 +71,20 @@ class PipelineConfig(BaseModel):
     seed: int = Field(42, ge=0)
     training_arguments: str = ""
 
-    opset: int = Field(14, ge=13)
+    opset: int = 14
     weight_type: str = "auto"
-    min_agreement: float = Field(0.99, ge=0, le=1)
-    max_metric_loss: float = Field(0.005, ge=0)
-    num_verification_rows: int = Field(1000, ge=1)
+    min_agreement: float = 0.99
+    max_metric_loss: float = 0.005
+    num_verification_rows: int = 1000
 
     batch_sizes: str = "1,16"
     sequence_lengths: str = "32,128"
-    num_threads: int = Field(0, ge=0)
-    num_runs: int = Field(30, ge=1)
-    num_warmup_runs: int = Field(5, ge=0)
+    num_threads: int = 0
+    num_runs: int = 30
+    num_warmup_runs: int = 5
     engines: str = ""
 
-    @field_validator("recipe_args", "teacher_recipe_args", "training_arguments", "task_args", mode="before")
+    @field_validator(*_MAPPINGS, mode="before")
     @classmethod
     def _mapping_as_json(cls, value: Any) -> Any:
         return json.dumps(value) if isinstance(value, dict) else value
@@ -85,7 +94,7 @@ class PipelineConfig(BaseModel):
     def _list_as_text(cls, value: Any) -> Any:
         if isinstance(value, list):
             return ",".join(str(item) for item in value)
-        return str(value) if isinstance(value, int) else value
+        return str(value) if isinstance(value, int | float) else value
 
     def parameters(self) -> dict[str, Any]:
         """The pipeline's parameters, content hashes left out."""
@@ -171,7 +180,7 @@ def load_config(path: Path) -> PipelineConfig:
     try:
         config = config_type.model_validate(settings, strict=False)
     except ValidationError as error:
-        raise ConfigError(_first_mistake(path, error, lines)) from None
+        raise ConfigError(_first_mistake(path, config_type, error, lines)) from None
     return config.relative_to(path.parent)
 
 
@@ -206,15 +215,17 @@ def _line(lines: dict[str, int], key: object) -> str:
     return f", line {lines[key]}" if isinstance(key, str) and key in lines else ""
 
 
-def _first_mistake(path: Path, error: ValidationError, lines: dict[str, int]) -> str:
-    mistake = error.errors(include_url=False)[0]
-    field = str(mistake["loc"][0])
-    if mistake["type"] == "missing":
+def _first_mistake(path: Path, config_type: type[PipelineConfig], error: ValidationError, lines: dict[str, int]) -> str:
+    field, value, message = first_misfit(config_type, error)
+    if field not in lines:
         return f"{path}: {field} is required and not set; add a line `{field}: ...`"
-    if mistake["type"] == "string_type" and mistake["input"] is None:
+    if value in (None, ""):
         return f"{path}{_line(lines, field)}: {field} has no value; give one or remove the line"
-    expected = mistake["msg"][0].lower() + mistake["msg"][1:]
-    return f"{path}{_line(lines, field)}: {field}: {expected}, got {mistake['input']!r}"
+    if field in _MAPPINGS:
+        message = f"expected a mapping such as {_MAPPINGS[field]}, got {shown(value)}"
+    elif config_type.model_fields[field].annotation is str:
+        message = f"expected text, got {shown(value)}{'' if isinstance(value, list | dict) else '; put it in quotes'}"
+    return f"{path}{_line(lines, field)}: {field}: {message}"
 
 
 def local_paths(config: PipelineConfig, fields: Iterable[str]) -> list[Path]:

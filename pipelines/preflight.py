@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from dataclasses import fields
+from pathlib import Path
+from typing import Any
 
 from sparse_core.artifacts import fingerprint
-from sparse_core.errors import ModelError, RecipeError
+from sparse_core.benchmark.settings import BenchmarkSettings, parse_settings
+from sparse_core.errors import RecipeError, SparseCoreError
+from sparse_core.export.settings import require_settings
 from sparse_core.recipe import load_recipe, require_gradual_pruning, require_pruning
 from sparse_core.sources.model_directory import find_weights, require_config, require_tokenizer
 from sparse_core.sources.models import find_model, is_local
+from sparse_core.sources.object_store import is_object
 from sparse_core.sources.splits import DataChoice, with_named_task
+from sparse_core.sources.zoo import is_stub, model_source
 from sparse_core.tasks import get_task, parse_task_args
+from sparse_core.tasks.tokenizers import max_tokens
 
 from .config import PipelineConfig, local_paths
 
@@ -19,17 +28,22 @@ _REQUIRED_OF_RECIPE = {"sparse_transfer": require_pruning, "sparsify": require_g
 
 
 def preflight(config: PipelineConfig) -> None:
-    """Refuses a run whose inputs cannot work.
+    """Refuses a run on this machine whose settings or inputs cannot work, by the rules of the steps themselves.
 
     Raises:
         DataError: no data is named, or a file is missing or empty.
-        ConfigError: there is no such task, or it has no such option.
+        ConfigError: there is no such task, or it has no such option; or a setting of the training, the export or the
+            benchmark is not one of those accepted.
+        DependencyError: an engine, or a package that the training arguments need, is not installed.
         RecipeError: a recipe does not load, or never prunes.
-        ModelError: a local model directory lacks a file that every step needs.
+        ModelError: a local model directory lacks a file that every step needs, or a stub stands for no model.
     """
     _check_data(config)
+    _called_with(require_settings, config)
+    benchmark = _called_with(parse_settings, config)
     _check_recipes(config)
-    _check_models(config)
+    _check_models(config, benchmark)
+    _check_training(config)
 
 
 def content_hashes(config: PipelineConfig) -> dict[str, str]:
@@ -60,14 +74,37 @@ def _check_recipes(config: PipelineConfig) -> None:
             raise RecipeError(str(error) if field == "recipe" else f"{field}: {error}") from None
 
 
-def _check_models(config: PipelineConfig) -> None:
+def _check_models(config: PipelineConfig, benchmark: BenchmarkSettings) -> None:
     for field in MODEL_FIELDS:
         model = getattr(config, field, "")
-        if not model or not is_local(model):
-            continue
         try:
+            if not model or _is_on_hub(model):
+                continue
             folder = find_model(model, getattr(config, f"{field}_revision"))
-            for require in (require_config, find_weights, require_tokenizer):
-                require(folder)
-        except ModelError as error:
-            raise ModelError(f"{field}: {str(error).removeprefix('model: ')}") from None
+            max_positions = max_tokens(require_config(folder))
+            find_weights(folder)
+            require_tokenizer(folder)
+        except SparseCoreError as error:
+            raise type(error)(f"{field}: {str(error).removeprefix('model: ')}") from None
+        benchmark.check_positions(folder, max_positions)
+
+
+def _is_on_hub(model: str) -> bool:
+    """Whether a model will be downloaded: a hub id, or a stub that stands for one."""
+    if is_stub(model):
+        return isinstance(model_source(model), str)
+    return not (is_local(model) or is_object(model))
+
+
+def _check_training(config: PipelineConfig) -> None:
+    if not config.training_arguments:
+        return  # the ranges of the other settings are the config's; torch takes seconds to load
+    from sparse_core.training.settings import TrainingSettings
+
+    settings = TrainingSettings(**{field.name: getattr(config, field.name) for field in fields(TrainingSettings)})
+    settings.to_hugging_face(Path(config.output_dir))
+
+
+def _called_with(function: Callable[..., Any], config: PipelineConfig) -> Any:
+    """The result of `function`, its parameters being settings of the config."""
+    return function(**{name: getattr(config, name) for name in inspect.signature(function).parameters})

@@ -110,7 +110,7 @@ def sparse_transfer(
         num_verification_rows: validation rows that check the export.
         batch_sizes: batch sizes to measure, separated by commas.
         sequence_lengths: lengths in tokens to measure, separated by commas.
-        num_threads: threads of each engine; 0: the physical cores.
+        num_threads: threads of each engine; 0: one per core that this process may use.
         num_runs: timed runs for each point.
         num_warmup_runs: runs before the timed ones.
         engines: engines to measure, separated by commas; empty: all that are installed.

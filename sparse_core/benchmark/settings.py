@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sparse_core.benchmark.engines import select_engines
@@ -32,8 +33,12 @@ class BenchmarkSettings:
         """The entry of report.json."""
         return {**vars(self), "engines": [engine.name for engine in self.engines]}
 
-    def check_positions(self, max_positions: int | None) -> None:
-        """Refuses inputs that are longer than the model can read; None: the model sets no limit.
+    def check_positions(self, model: Path, max_positions: int | None) -> None:
+        """Refuses inputs that are longer than the model can read.
+
+        Args:
+            model: its directory, for messages.
+            max_positions: most tokens that it can read; None: it sets no limit.
 
         Raises:
             ConfigError: a length is above `max_positions` tokens.
@@ -43,8 +48,8 @@ class BenchmarkSettings:
         for name, length in (("sequence_lengths", max(self.sequence_lengths)), ("max_seq_length", self.max_seq_length)):
             if length > max_positions:
                 raise ConfigError(
-                    f"{name}: expected at most {max_positions} tokens, which is all that this model has positions for, "
-                    f"got {length}"
+                    f"{name}: expected at most {max_positions} tokens, which is all that the model {model} has "
+                    f"positions for, got {length}"
                 )
 
 

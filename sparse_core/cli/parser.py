@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import inspect
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,8 +23,20 @@ class Parser(argparse.ArgumentParser):
         """Takes what ArgumentParser takes, by name."""
         super().__init__(allow_abbrev=False, **kwargs)
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse; keeps the words for `error`."""
+        self._words = sys.argv[1:] if args is None else list(args)
+        return super().parse_known_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
-        """Raises ConfigError with argparse's message."""
+        """Raises ConfigError: with the first option that does not exist, else with argparse's message.
+
+        argparse complains of an option that is missing before one that it does not know, and the second is usually why.
+        """
+        for word in self._own_words():
+            name = word.partition("=")[0]
+            if name.startswith("--") and name not in self.option_names():
+                raise self._unknown(name)
         raise ConfigError(f"{self.prog}: {message}; `{self.prog} --help` lists what is accepted")
 
     def parse(self, argv: list[str]) -> argparse.Namespace:
@@ -33,15 +47,21 @@ class Parser(argparse.ArgumentParser):
         """
         namespace, unknown = self.parse_known_args([_with_hyphens(word) for word in argv])
         if unknown:
-            chosen = self._chosen_by(namespace)
-            name = unknown[0].partition("=")[0]
-            kind = "option" if name.startswith("-") else "argument"
-            raise ConfigError(f"{chosen.prog}: unknown {kind} '{name}'{did_you_mean(name, chosen.option_names())}")
+            raise self._chosen_by(namespace)._unknown(unknown[0].partition("=")[0])
         return namespace
 
     def option_names(self) -> list[str]:
         """All options of this command, as the user writes them."""
         return [option for action in self._actions for option in action.option_strings]
+
+    def _unknown(self, name: str) -> ConfigError:
+        kind = "option" if name.startswith("-") else "argument"
+        return ConfigError(f"{self.prog}: unknown {kind} '{name}'{did_you_mean(name, self.option_names())}")
+
+    def _own_words(self) -> Iterator[str]:
+        """The words up to `--`, or up to the command, whose parser gets the rest."""
+        has_commands = self._subparsers is not None
+        return takewhile(lambda word: word != "--" and (word.startswith("-") or not has_commands), self._words)
 
     def _chosen_by(self, namespace: argparse.Namespace) -> Parser:
         return getattr(namespace, "parser", self)

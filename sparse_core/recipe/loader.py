@@ -10,10 +10,10 @@ from pydantic import ValidationError
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from sparse_core.errors import did_you_mean
+from sparse_core.fields import accepted, shown, takes_booleans
 from sparse_core.modifiers.base import Modifier
 from sparse_core.modifiers.registry import MODIFIERS
 from sparse_core.recipe.document import Document, Entry, Place, kind, shown_tag
-from sparse_core.recipe.fields import accepted, shown, takes_booleans
 from sparse_core.recipe.overrides import read_overrides
 from sparse_core.recipe.rules import PlacedModifier, ineffective_settings, require_consistent
 from sparse_core.recipe.schema import Recipe

@@ -6,9 +6,9 @@ import inspect
 
 from pydantic.fields import FieldInfo
 
+from sparse_core.fields import accepted, shown
 from sparse_core.modifiers.base import Modifier
 from sparse_core.modifiers.registry import MODIFIERS
-from sparse_core.recipe.fields import accepted, shown
 
 BEGIN = "<!-- modifiers: made by sparse_core.recipe.reference, do not edit by hand -->"
 END = "<!-- end of modifiers -->"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sparse_core.fields import shown
 from sparse_core.modifiers.base import Modifier
-from sparse_core.recipe.fields import shown
 from sparse_core.recipe.schedule import epoch_range, segments
 from sparse_core.recipe.schema import Recipe
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -28,7 +29,8 @@ def read_source(source: str | Path) -> tuple[str, str]:
 
     Args:
         source: a built-in's name, a `.yaml`, `.yml` or `.md` file, a directory with a `recipe.yaml`, a SparseZoo stub
-            (`zoo:...`), or, when it has a newline, the recipe's text.
+            (`zoo:...`), or, when it has a newline, the recipe's text. A Path to nothing may hold any of these names, as
+            a step's command line makes one of whatever stands after `--recipe`.
 
     Returns:
         The source's name for messages, and the text, in which YAML of a `.md` file keeps its line numbers.
@@ -38,6 +40,8 @@ def read_source(source: str | Path) -> tuple[str, str]:
     """
     if isinstance(source, str) and "\n" in source:
         return "recipe text", _yaml_part(source, "recipe text", required=False)
+    if isinstance(source, Path) and not os.path.exists(source):  # unlike Path.exists, it takes every name
+        source = str(source)
     if isinstance(source, str) and is_stub(source):
         source = recipe_source(source)
     if isinstance(source, str):

@@ -17,12 +17,13 @@ PREFIX = {"sparse_core": "sparse_core", "components": "sparse_pipelines.componen
 
 MAY_IMPORT = {
     "errors": set(),
+    "fields": set(),
     "artifacts": {"errors"},
     "sources": {"errors", "artifacts"},
     "modifiers": {"errors", "artifacts"},
-    "recipe": {"errors", "artifacts", "sources", "modifiers"},
+    "recipe": {"errors", "fields", "artifacts", "sources", "modifiers"},
     "recipes": set(),
-    "tasks": {"errors", "artifacts", "sources", "modifiers"},
+    "tasks": {"errors", "fields", "artifacts", "sources", "modifiers"},
     "export": {"errors", "artifacts", "sources", "modifiers", "recipe", "tasks"},
     "benchmark": {"errors", "artifacts", "sources", "modifiers", "recipe"},
     "training": {"errors", "artifacts", "sources", "modifiers", "recipe", "tasks"},
@@ -132,7 +133,11 @@ def test_optional_packages_are_imported_where_they_are_used(name):
 
 @pytest.mark.parametrize(
     "name",
-    [name for name in CORE if name.split(".")[1] in ("steps", "cli", "recipe", "sources", "errors", "artifacts")],
+    [
+        name
+        for name in CORE
+        if name.split(".")[1] in ("steps", "cli", "recipe", "sources", "errors", "fields", "artifacts")
+    ],
 )
 def test_light_parts_load_nothing_heavy(name):
     assert not {_root(target.module) for target in _imports(name) if target.at_load} & HEAVY

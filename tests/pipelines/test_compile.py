@@ -53,7 +53,8 @@ def test_the_image_is_chosen_when_compiling(tmp_path):
     [
         (["compile", "sparsify", "--output", "x.txt"], "--output: expected a name that ends in .yaml, got x.txt"),
         (["compile", "sparse", "--output", "x.yaml"], "invalid choice: 'sparse'"),
-        (["compile", "sparsify", "--out", "x.yaml"], "required: --output"),
+        (["compile", "sparsify"], "required: --output"),
+        (["compile", "sparsify", "--out", "x.yaml"], "unknown option '--out'; did you mean '--output'?"),
         (["run"], "required: CONFIG.yaml"),
         (["run", "none.yaml"], "config: none.yaml does not exist"),
     ],

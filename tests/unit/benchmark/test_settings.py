@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from sparse_core.benchmark import engines as engines_module
@@ -54,11 +56,13 @@ def test_negative_threads_are_refused():
 def test_lengths_above_the_models_positions_are_refused():
     settings = parse_settings(**{**DEFAULTS, "sequence_lengths": "32,1024", "max_seq_length": 600})
 
-    with pytest.raises(ConfigError, match="sequence_lengths: expected at most 512 tokens.*got 1024"):
-        settings.check_positions(512)
+    with pytest.raises(
+        ConfigError, match="sequence_lengths: expected at most 512 tokens.* the model some/bert has .*got 1024"
+    ):
+        settings.check_positions(Path("some/bert"), 512)
     with pytest.raises(ConfigError, match="max_seq_length: .*got 600"):
-        parse_settings(**{**DEFAULTS, "max_seq_length": 600}).check_positions(512)
-    settings.check_positions(None)
+        parse_settings(**{**DEFAULTS, "max_seq_length": 600}).check_positions(Path("bert"), 512)
+    settings.check_positions(Path("bert"), None)
 
 
 def test_unknown_engine_is_refused_with_the_nearest_one():

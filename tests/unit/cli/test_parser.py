@@ -78,6 +78,35 @@ def test_an_abbreviation_is_not_taken_for_the_option(parser):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["--modle", "m", "--output", "o"], "^tool: unknown option '--modle'; did you mean '--model'?"),
+        (["--modle=m", "--rate", "fast"], "^tool: unknown option '--modle'; did you mean '--model'?"),
+        (["--model", "m", "--", "--ouput"], "^tool: the following arguments are required: --output"),
+    ],
+)
+def test_a_misspelled_option_is_named_before_the_one_that_is_missing(parser, words, message):
+    with pytest.raises(ConfigError, match=message):
+        parser.parse(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["do", "--modle", "m"], "^tool do: unknown option '--modle'; did you mean '--model'?"),
+        (["--verison"], "^tool: unknown option '--verison'; did you mean '--version'?"),
+        (["od", "--modle", "m"], "^tool: argument .*invalid choice: 'od'"),
+    ],
+)
+def test_each_parser_looks_at_its_own_words(words, message):
+    tool = Parser(prog="tool")
+    tool.add_argument("--version", action="store_true")
+    add_parameters(tool.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser).add_parser("do"), step)
+    with pytest.raises(ConfigError, match=message):
+        tool.parse(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
         (["--output", "o"], "the following arguments are required: --model"),
         (["--model", "m", "--output", "o", "--rate", "fast"], "argument --rate: invalid float value: 'fast'"),
         (["--model", "m", "--output", "o", "stray"], "unknown argument 'stray'"),

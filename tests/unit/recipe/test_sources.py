@@ -68,6 +68,18 @@ def test_windows_line_ends_and_byte_order_mark(tmp_path: Path) -> None:
     assert load_recipe(path).num_epochs == 3.0
 
 
+def test_a_path_that_is_a_built_ins_name_is_the_built_in_unless_it_exists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load_recipe(Path("dense/base")) == load_recipe("dense/base")
+    assert load_recipe(Path("dense/base")).source == "dense/base"
+    artifact = tmp_path / "dense" / "base"
+    artifact.mkdir(parents=True)
+    (artifact / "recipe.yaml").write_text(YAML)
+    assert load_recipe(Path("dense/base")).num_epochs == 3.0
+
+
 def test_a_stub_is_its_built_in() -> None:
     stub = "zoo:nlp/question_answering/obert-base/pytorch/huggingface/squad/pruned90_quant-none"
     assert load_recipe(stub, {"num_epochs": 14}) == load_recipe("squad/pruned90_quant", {"num_epochs": 14})
@@ -104,8 +116,9 @@ def test_object_storage_is_refused_by_its_one_seam() -> None:
     ],
 )
 def test_sources_that_do_not_exist(source: str, message: str) -> None:
-    with pytest.raises(RecipeError, match=message):
-        load_recipe(source)
+    for given in (source, Path(source)) if source else (source,):
+        with pytest.raises(RecipeError, match=message):
+            load_recipe(given)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a modifier's field accepts, in words: for error messages and for the recipe reference."""
+"""What a field of a pydantic model accepts, in words: for error messages and for the recipe reference."""
 
 from __future__ import annotations
 
@@ -7,9 +7,36 @@ from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 
 _SCALARS = {float: "a number", int: "a whole number", bool: "true or false", str: "a name"}
+
+
+class Options(BaseModel):
+    """Named values that a user gives: no other names, no NaN or infinity, and no boolean in the place of a number."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_boolean_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        annotation = cls.model_fields[str(info.field_name)].annotation
+        if isinstance(value, bool) and not takes_booleans(annotation):  # pydantic would read true as 1
+            raise ValueError
+        return value
+
+
+def first_misfit(model: type[BaseModel], error: ValidationError) -> tuple[str, Any, str]:
+    """The first of pydantic's complaints about values of `model`.
+
+    Returns:
+        The field, the value that it was given or the part of it that does not fit, and a message such as
+        "expected a whole number, at least 1, got 0".
+    """
+    misfit = error.errors(include_url=False)[0]
+    name, value = str(misfit["loc"][0]), misfit["input"]
+    return name, value, f"expected {accepted(model.model_fields[name])}, got {shown(value)}"
 
 
 def accepted(field: FieldInfo) -> str:
@@ -52,9 +79,10 @@ def _words(annotation: Any) -> str:
     if origin is Annotated:
         return _bounded(arguments[0], [item for field in arguments[1:] for item in getattr(field, "metadata", ())])
     if origin is Literal:
-        return arguments[0] if len(arguments) == 1 else f"one of {', '.join(arguments)}"
-    if origin is list:
-        return "a list of names" if arguments == (str,) else f"a list, each {_words(arguments[0])}"
+        names = [argument or "''" for argument in arguments]
+        return names[0] if len(names) == 1 else f"one of {', '.join(names)}"
+    if origin in (list, tuple):
+        return "a list of names" if arguments[0] is str else f"a list, each {_words(arguments[0])}"
     if origin in (Union, types.UnionType):
         words = [_words(argument) for argument in arguments if argument is not type(None)]
         return (", or " if any("," in word for word in words) else " or ").join(words)
