@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
@@ -12,13 +12,22 @@ from sparse_core.benchmark import plots
 from sparse_core.benchmark.engines import REFERENCE_ENGINE
 from sparse_core.benchmark.plot_data import (
     TimelineSpan,
+    TrainingCurves,
     latency_panels,
     size_points,
     sparsity_bars,
     training_curves,
 )
 from sparse_core.benchmark.subjects import DENSE, DEPLOYED
-from sparse_core.benchmark.summary import describe_run, megabytes, significant, summary_rows
+from sparse_core.benchmark.summary import (
+    describe_run,
+    megabytes,
+    metric_kept,
+    score_text,
+    significant,
+    summary_rows,
+)
+from sparse_core.benchmark.tables import entity_table, verification_table
 
 _TEMPLATE = "report.html.j2"
 
@@ -38,7 +47,9 @@ def render_html(report: Mapping[str, Any]) -> str:
         headline=headline(report),
         summary=[(group, list(rows)) for group, rows in itertools.groupby(summary_rows(report), lambda row: row.group)],
         plots={name: Markup(svg) for name, svg in draw_plots(report).items()},
-        verification=list(flatten(report["verification"])),
+        has_training_loss=any(curve.train_loss for curve in _training_curves(report)),
+        entities=entity_table(report),
+        verification=verification_table(report),
     )
 
 
@@ -53,12 +64,16 @@ def draw_plots(report: Mapping[str, Any]) -> dict[str, str]:
     layers = report["models"][-1]["sparsity_by_layer"]
     if layers:
         drawn["sparsity"] = plots.sparsity_plot(sparsity_bars(layers))
-    curves = [training_curves(run["name"], run["log_history"], metric) for run in report["training"]]
-    curves = [curve for curve in curves if curve.train_loss or curve.eval_loss]
-    if curves:
+    if curves := _training_curves(report):
         timeline = [TimelineSpan(**span) for span in report["timeline"]]
         drawn["training"] = plots.training_plot(curves, timeline, metric)
     return drawn
+
+
+def _training_curves(report: Mapping[str, Any]) -> list[TrainingCurves]:
+    metric = report["data"]["metric"]
+    curves = [training_curves(run["name"], run["log_history"], metric) for run in report["training"]]
+    return [curve for curve in curves if curve.train_loss or curve.eval_loss]
 
 
 def headline(report: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -69,8 +84,11 @@ def headline(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     values = {(row["variant"], row["engine"]): row["value"] for row in report["accuracy"]}
     before, after = values.get((DENSE, "torch")), values.get((DEPLOYED, REFERENCE_ENGINE))
     figures = []
-    if before and after is not None:
-        figures.append((f"{100 * after / before:.1f} %", f"of the dense {metric} kept: {after:.4f} of {before:.4f}"))
+    if (kept := metric_kept(report)) is not None:
+        caption = f"of the dense {metric} kept: {score_text(after)} of {score_text(before)}"
+        figures.append((f"{100 * kept:.1f} %", caption))
+    elif after is not None:
+        figures.append((score_text(after), f"{metric}; the dense model's is {score_text(before)}"))
     figures.append((f"{100 * deployed['encoder_sparsity']:.0f} %", "of the encoder's weights are zero"))
     figures.append(
         (
@@ -85,14 +103,3 @@ def headline(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         shape = f"batch {row['batch_size']}, sequence {row['sequence_length']}"
         figures.append((f"{row['speed_ratio']:.2f}×", f"the dense model's speed in {REFERENCE_ENGINE} at {shape}"))
     return figures
-
-
-def flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yields (dotted name, text) for every leaf of a JSON value; floats with six significant digits."""
-    if isinstance(value, Mapping):
-        for key, entry in value.items():
-            yield from flatten(entry, f"{prefix}.{key}" if prefix else str(key))
-    elif isinstance(value, list):
-        yield prefix, ", ".join(str(entry) for entry in value)
-    else:
-        yield prefix, f"{value:.6g}" if isinstance(value, float) else str(value)

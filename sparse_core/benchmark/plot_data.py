@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sparse_core.benchmark.summary import scores_to_compare
+
 Point = tuple[float, float]
 """x and y."""
 _UNNUMBERED = "other"
@@ -64,22 +66,22 @@ class SizePoint:
 
 
 def training_curves(name: str, log_history: Iterable[Mapping[str, Any]], metric: str) -> TrainingCurves:
-    """Curves from the Trainer's log; the training loss is averaged over each epoch and put at the epoch's end.
+    """Curves from the Trainer's log, each value at the epoch at which it was logged; those not finite are left out.
 
-    Values that are not finite are left out.
+    The training loss is the mean over the steps since it was last logged. The `train_loss` at a log's end is no point
+    of the curve, and steps after the last entry are in none.
     """
-    losses: dict[int, list[float]] = {}
+    train_loss: list[Point] = []
     eval_loss: list[Point] = []
     eval_metric: list[Point] = []
     for entry in log_history:
         epoch = float(entry.get("epoch", 0.0))
         if _is_finite(entry.get("loss")):
-            losses.setdefault(math.ceil(epoch), []).append(float(entry["loss"]))
+            train_loss.append((epoch, float(entry["loss"])))
         if _is_finite(entry.get("eval_loss")):
             eval_loss.append((epoch, float(entry["eval_loss"])))
         if _is_finite(entry.get(f"eval_{metric}")):
             eval_metric.append((epoch, float(entry[f"eval_{metric}"])))
-    train_loss = [(float(epoch), sum(values) / len(values)) for epoch, values in sorted(losses.items())]
     return TrainingCurves(name, train_loss, eval_loss, eval_metric)
 
 
@@ -121,10 +123,7 @@ def latency_panels(latency: Iterable[Mapping[str, Any]]) -> dict[tuple[int, int]
 
 def size_points(report: Mapping[str, Any]) -> list[SizePoint]:
     """Size and accuracy of each model; accuracy in ONNX Runtime where that was measured, else in torch."""
-    accuracy: dict[str, float] = {}
-    for row in report["accuracy"]:
-        if row["engine"] == "onnxruntime" or row["variant"] not in accuracy:
-            accuracy[row["variant"]] = row["value"]
+    accuracy = {variant: row["value"] for variant, row in scores_to_compare(report).items()}
     return [
         SizePoint(
             label=model["label"],

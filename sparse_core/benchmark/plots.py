@@ -180,7 +180,8 @@ def training_plot(curves: Sequence[TrainingCurves], timeline: Sequence[TimelineS
 def _draw_curve(axis: Axes, points: Sequence[Point], colour: str, line_style: str, label: str) -> None:
     if points:
         epochs, values = zip(*points, strict=True)
-        axis.plot(epochs, values, line_style, color=colour, marker="o", markersize=3.5, linewidth=1.5, label=label)
+        marker = "o" if line_style == "-" or len(points) == 1 else None  # there are many points of a training loss
+        axis.plot(epochs, values, line_style, color=colour, marker=marker, markersize=3.5, linewidth=1.5, label=label)
 
 
 def _draw_timeline(axis: Axes, timeline: Sequence[TimelineSpan]) -> None:

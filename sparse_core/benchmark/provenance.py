@@ -12,7 +12,9 @@ from sparse_core.artifacts import read_manifest
 from sparse_core.benchmark.plot_data import own_entries
 from sparse_core.errors import ModelError
 
+_LABELS_NAME = "labels.json"
 _DEPLOYED_MODEL = Path("deployment") / "model.onnx"
+_MAX_LISTED = 10
 
 
 def deployed_model(export: Path) -> Path:
@@ -25,6 +27,41 @@ def deployed_model(export: Path) -> Path:
     if not path.is_file():
         raise ModelError(f"deployment: {export} holds no {_DEPLOYED_MODEL}; give the output folder of export_onnx")
     return path
+
+
+def require_same_task(export: Path, task: str, output_names: Sequence[str], label_names: Sequence[str]) -> None:
+    """Refuses the output of `export_onnx` for a model of another task than the data's.
+
+    Args:
+        export: the output of export_onnx.
+        task: name of the data's task.
+        output_names: what the task reads of a model.
+        label_names: labels of the data in their order; none where the task has no such.
+
+    Raises:
+        ModelError: there is no ONNX file, it is of another task, or it has other outputs or labels.
+    """
+    import onnx
+
+    path = deployed_model(export)
+    other = read_manifest(path.parent).get("task", task)
+    outputs = [output.name for output in onnx.load(path, load_external_data=False).graph.output]
+    labels_file = path.parent / _LABELS_NAME
+    labels = json.loads(labels_file.read_text(encoding="utf-8")) if labels_file.is_file() else []
+    if other != task:
+        found = f"is for {other}, and the data is for {task}"
+    elif missing := [name for name in output_names if name not in outputs]:
+        found = f"has the outputs {', '.join(outputs)}, and {task} needs {missing[0]}"
+    elif labels != list(label_names):
+        found = f"has {_listed(labels)}, and the data has {_listed(label_names)}"
+    else:
+        return
+    raise ModelError(f"deployment: {path} {found}; give the output folder of export_onnx for the model under test")
+
+
+def _listed(labels: Sequence[str]) -> str:
+    more = ", ..." if len(labels) > _MAX_LISTED else ""
+    return f"the labels {', '.join(labels[:_MAX_LISTED])}{more}" if labels else "no labels"
 
 
 def read_config(model: Path) -> dict[str, Any]:

@@ -8,11 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from sparse_core.artifacts import write_json
-from sparse_core.benchmark.engines import REFERENCE_ENGINE
 from sparse_core.benchmark.html import render_html
-from sparse_core.benchmark.subjects import DENSE, DEPLOYED
-
-FORMAT_VERSION = 1
+from sparse_core.benchmark.summary import metric_kept
 
 
 def finite(value: Any) -> Any:
@@ -45,13 +42,6 @@ def flat_metrics(report: Mapping[str, Any]) -> dict[str, float]:
         for name in ("load_ms", "peak_bytes", "increment_bytes"):
             numbers[f"{name}_{row['variant']}_{row['engine']}"] = row[name]
     return {name: float(value) for name, value in numbers.items() if value is not None and math.isfinite(value)}
-
-
-def metric_kept(report: Mapping[str, Any]) -> float | None:
-    """The deployed model's metric in the reference engine as a fraction of the dense model's in torch."""
-    values = {(row["variant"], row["engine"]): row["value"] for row in report["accuracy"]}
-    dense, deployed = values.get((DENSE, "torch")), values.get((DEPLOYED, REFERENCE_ENGINE))
-    return deployed / dense if dense and deployed is not None else None
 
 
 def write_report(report: Mapping[str, Any], directory: Path) -> dict[str, float]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sparse_core.benchmark.engines import REFERENCE_ENGINE
+from sparse_core.benchmark.subjects import DENSE, DEPLOYED
 
-_ABSENT = "–"
+ABSENT = "–"
+"""A value that was not measured, or is not finite."""
+_LOWER_IS_BETTER = ("cross_entropy", "perplexity", "mse")
+_ENTITY_COUNT = "_number"
+_ENTITY_SCORES = ("_precision", "_recall", "_f1", _ENTITY_COUNT)
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,7 @@ class SummaryRow:
 
 
 def summary_rows(report: Mapping[str, Any]) -> list[SummaryRow]:
-    """Every metric, sparsity, sizes, latency, throughput and memory of every model of the report."""
+    """Metrics over all of the data, sparsity, sizes, latency, throughput and memory of every model of the report."""
     variants = [model["variant"] for model in report["models"]]
     models = {model["variant"]: model for model in report["models"]}
 
@@ -44,19 +49,54 @@ def summary_rows(report: Mapping[str, Any]) -> list[SummaryRow]:
     return rows
 
 
-def metric_names(report: Mapping[str, Any]) -> list[str]:
-    """Every metric that was measured, the one by which models are compared first."""
-    names = [name for row in report["accuracy"] for name in row["metrics"]]
-    return list(dict.fromkeys([report["data"]["metric"], *names]))
+def metric_kept(report: Mapping[str, Any]) -> float | None:
+    """The deployed model's metric in the reference engine as a fraction of the dense model's in torch.
+
+    None where the dense model's is not above 0, as a correlation can be: there is nothing to keep a fraction of.
+    """
+    values = {(row["variant"], row["engine"]): row["value"] for row in report["accuracy"]}
+    dense, deployed = values.get((DENSE, "torch")), values.get((DEPLOYED, REFERENCE_ENGINE))
+    return deployed / dense if dense is not None and dense > 0 and deployed is not None else None
+
+
+def scores_to_compare(report: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Variant -> its entry of `accuracy` in the reference engine where that was measured, else in torch."""
+    chosen: dict[str, Mapping[str, Any]] = {}
+    for row in report["accuracy"]:
+        if row["engine"] == REFERENCE_ENGINE or row["variant"] not in chosen:
+            chosen[row["variant"]] = row
+    return chosen
+
+
+def measured_metrics(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The scores by name of each model in each engine."""
+    return [row["metrics"] for row in report["accuracy"]]
+
+
+def metric_names(first: str, measured: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Every metric over all of the data that is in any of `measured`, that by which models are compared first."""
+    names = list(dict.fromkeys([first, *(name for metrics in measured for name in metrics)]))
+    of_entities = {f"{entity}{score}" for entity in entity_types(names) for score in _ENTITY_SCORES}
+    return [name for name in names if name not in of_entities]
+
+
+def metric_label(name: str) -> str:
+    """The name of a metric, which says so where less is better."""
+    return f"{name}, lower is better" if name in _LOWER_IS_BETTER else name
+
+
+def entity_types(names: Iterable[str]) -> list[str]:
+    """Types of entity that have metrics of their own among `names`, sorted."""
+    return sorted({name.removesuffix(_ENTITY_COUNT) for name in names if name.endswith(_ENTITY_COUNT)})
 
 
 def _score_rows(report: Mapping[str, Any], variants: list[str]) -> list[SummaryRow]:
     def show(name: str) -> Callable[[Mapping[str, Any]], str]:
-        return lambda row: four_decimals(row["metrics"].get(name))
+        return lambda row: score_text(row["metrics"].get(name))
 
     return [
-        SummaryRow(name, engine, _cells(variants, values, show(name)))
-        for name in metric_names(report)
+        SummaryRow(metric_label(name), engine, _cells(variants, values, show(name)))
+        for name in metric_names(report["data"]["metric"], measured_metrics(report))
         for engine, values in _by_engine(report["accuracy"]).items()
     ]
 
@@ -92,7 +132,7 @@ def _by_engine(rows: list[Mapping[str, Any]]) -> dict[str, dict[str, Mapping[str
 def _cells(
     variants: list[str], values: Mapping[str, Mapping[str, Any]], show: Callable[[Mapping[str, Any]], str]
 ) -> list[str]:
-    return [show(values[variant]) if variant in values else _ABSENT for variant in variants]
+    return [show(values[variant]) if variant in values else ABSENT for variant in variants]
 
 
 def shape_label(shape: tuple[int, int]) -> str:
@@ -100,14 +140,16 @@ def shape_label(shape: tuple[int, int]) -> str:
     return f"{shape[0]}×{shape[1]}"
 
 
-def four_decimals(value: float | None) -> str:
-    """A metric; a dash where it was not a finite number."""
-    return _ABSENT if value is None else f"{value:.4f}"
+def score_text(value: float | None) -> str:
+    """A metric with four decimals, and one that is an integer, a count, as it is; a dash where it was not finite."""
+    if value is None:
+        return ABSENT
+    return str(value) if isinstance(value, int) else f"{value:.4f}"
 
 
 def megabytes(num_bytes: int | None) -> str:
     """MB of 10^6 bytes with three significant digits; a dash when unknown."""
-    return _ABSENT if num_bytes is None else significant(num_bytes / 1e6)
+    return ABSENT if num_bytes is None else significant(num_bytes / 1e6)
 
 
 def significant(value: float) -> str:

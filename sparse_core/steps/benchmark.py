@@ -62,13 +62,14 @@ def benchmark(
     Raises:
         ConfigError: a setting is out of range.
         DependencyError: an engine or matplotlib is not installed.
-        ModelError: a model artifact is incomplete.
+        ModelError: a model artifact is incomplete, or the deployment is of another task.
     """
     from sparse_core.artifacts import staged
     from sparse_core.benchmark.plots import require_matplotlib
-    from sparse_core.benchmark.provenance import command_line, deployed_model, read_config
+    from sparse_core.benchmark.provenance import command_line, read_config, require_same_task
     from sparse_core.benchmark.report import write_report
     from sparse_core.benchmark.settings import parse_settings
+    from sparse_core.tasks import read_schema, task_of
     from sparse_core.tasks.tokenizers import max_tokens
 
     paths = {"teacher": teacher, "sparse": sparse, "quantized": quantized, "deployment": deployment, "dataset": dataset}
@@ -83,9 +84,10 @@ def benchmark(
     }
     settings = parse_settings(**given)
     require_matplotlib()
-    deployed_model(deployment)
+    schema = read_schema(dataset)
+    require_same_task(deployment, schema.task, task_of(schema).output_names, schema.label_names)
     for model in (teacher, sparse, quantized):
-        settings.check_positions(max_tokens(read_config(model)))
+        settings.check_positions(model, max_tokens(read_config(model)))
     with staged(output, "benchmark") as staging, _torch_threads(settings.num_threads):
         report = _compare(_Artifacts(**paths), settings)
         report["command"] = command_line("benchmark", {**paths, "output": output, **given})

@@ -85,7 +85,6 @@ def report() -> dict:
         ]
     conditions = ("variant", "model", "engine", "precision", "opset")
     return {
-        "format_version": 1,
         "title": "bert, 6 layers of 384, text classification",
         "created_unix": 1_700_000_000,
         "settings": {
@@ -152,9 +151,36 @@ def report() -> dict:
             {"name": "ConstantPruning", "start_epoch": 0.0, "end_epoch": 13.0},
             {"name": "Quantization", "start_epoch": 8.0, "end_epoch": 13.0},
         ],
-        "verification": {"agreement": 0.998, "metrics": {"torch": 0.881, "onnxruntime": 0.88}},
+        "verification": {
+            "num_rows": 872,
+            "metric": "accuracy",
+            "tolerance": {"min_agreement": 0.99, "max_metric_loss": 0.005},
+            "torch_metrics": {"accuracy": 0.8911, "f1": 0.7911},
+            "rounding_agreement": 0.9954,
+            "sessions": {
+                "optimized": {
+                    "agreement": 0.9977,
+                    "metrics": {"accuracy": 0.8899, "f1": 0.7899},
+                    "max_abs_difference": 0.5084679,
+                },
+                "unoptimized": {
+                    "agreement": 1.0,
+                    "metrics": {"accuracy": 0.8911, "f1": 0.7911},
+                    "max_abs_difference": 2.38e-7,
+                },
+            },
+        },
         "command": "sparse-core benchmark \\\n  --teacher /artifacts/dense",
     }
+
+
+@pytest.fixture
+def with_entities(report) -> None:
+    """Scores of two types of entity in `report`, one of them named as a score of the other could be."""
+    for row in report["accuracy"]:
+        for entity, count in (("LOC", 6), ("phone_number", 10)):
+            scores = {"precision": row["value"], "recall": 0.5, "f1": 2 / 3, "number": count}
+            row["metrics"] |= {f"{entity}_{name}": value for name, value in scores.items()}
 
 
 @pytest.fixture(scope="session")

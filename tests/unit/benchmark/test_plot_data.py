@@ -12,21 +12,26 @@ from sparse_core.benchmark.plot_data import (
 )
 
 
-def test_training_loss_is_averaged_over_each_epoch():
+def test_every_value_stands_where_it_was_logged():
     log = [
-        {"epoch": 0.5, "loss": 4.0},
-        {"epoch": 1.0, "loss": 2.0},
+        {"epoch": 0.735, "loss": 4.0, "step": 100},
         {"epoch": 1.0, "eval_loss": 2.5, "eval_accuracy": 0.6},
-        {"epoch": 1.25, "loss": 1.0},
+        {"epoch": 1.103, "loss": 1.0, "step": 150},  # two thirds of these steps are of the first epoch
         {"epoch": 2.0, "eval_loss": 1.5, "eval_accuracy": 0.7},
         {"epoch": 2.0, "train_runtime": 9.0, "train_loss": 2.0},
     ]
 
     curves = training_curves("teacher", log, "accuracy")
 
-    assert curves.train_loss == [(1.0, 3.0), (2.0, 1.0)]
+    assert curves.train_loss == [(0.735, 4.0), (1.103, 1.0)]
     assert curves.eval_loss == [(1.0, 2.5), (2.0, 1.5)]
     assert curves.eval_metric == [(1.0, 0.6), (2.0, 0.7)]
+
+
+def test_a_training_that_ends_before_its_loss_is_logged_has_no_training_loss():
+    log = [{"epoch": 1.0, "eval_loss": 2.5}, {"epoch": 1.0, "train_runtime": 9.0, "train_loss": 2.0}]
+
+    assert training_curves("teacher", log, "accuracy").train_loss == []
 
 
 def test_losses_that_are_not_finite_are_left_out():

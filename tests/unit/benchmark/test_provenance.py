@@ -14,6 +14,7 @@ from sparse_core.benchmark.provenance import (
     read_config,
     read_verification,
     report_title,
+    require_same_task,
     training_runs,
 )
 from sparse_core.errors import ModelError
@@ -29,6 +30,38 @@ def test_the_deployed_model_is_found(tmp_path):
     (tmp_path / "deployment" / "model.onnx").touch()
 
     assert deployed_model(tmp_path) == tmp_path / "deployment" / "model.onnx"
+
+
+TAGS = ("token_classification", ("logits",), ["B", "O"])
+ANSWERS = ("question_answering", ("start_logits", "end_logits"), [])
+
+
+@pytest.mark.parametrize(
+    ("manifest", "labels", "expected", "found"),
+    [
+        ({"task": "token_classification"}, ["B", "O"], TAGS, None),
+        ({}, ["B", "O"], TAGS, None),
+        ({"task": "text_classification"}, ["B", "O"], TAGS, "is for text_classification, and the data is for token_"),
+        ({}, [], ANSWERS, "has the outputs logits, and question_answering needs start_logits"),
+        ({}, ["O", "B"], TAGS, "has the labels O, B, and the data has the labels B, O"),
+        ({}, [], TAGS, "has no labels, and the data has the labels B, O"),
+        ({}, list("abcdefghijkl"), TAGS, "has the labels a, b, c, d, e, f, g, h, i, j, ..., and the data has the"),
+    ],
+)
+def test_a_deployment_of_another_task_is_refused(tiny_model, tmp_path, manifest, labels, expected, found):
+    folder = tmp_path / "deployment"
+    folder.mkdir()
+    (folder / "model.onnx").symlink_to(tiny_model / "model.onnx")
+    if manifest:
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+    if labels:
+        (folder / "labels.json").write_text(json.dumps(labels))
+    if found is None:
+        require_same_task(tmp_path, *expected)
+        return
+    message = rf"^deployment: .*model\.onnx {found}.*; give the output folder of export_onnx for the model under test$"
+    with pytest.raises(ModelError, match=message):
+        require_same_task(tmp_path, *expected)
 
 
 def test_a_folder_without_config_is_refused(tmp_path):

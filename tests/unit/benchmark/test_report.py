@@ -10,9 +10,10 @@ import sys
 import pytest
 
 from sparse_core.benchmark import html
-from sparse_core.benchmark.html import draw_plots, flatten, headline, render_html
+from sparse_core.benchmark.html import draw_plots, headline, render_html
 from sparse_core.benchmark.plots import require_matplotlib
-from sparse_core.benchmark.report import finite, flat_metrics, metric_kept, write_report
+from sparse_core.benchmark.report import finite, flat_metrics, write_report
+from sparse_core.benchmark.summary import metric_kept
 from sparse_core.errors import DependencyError
 
 FETCH = re.compile(
@@ -27,13 +28,13 @@ def test_numbers_that_are_not_finite_become_null():
 def test_written_files_agree_and_are_finite(report, tmp_path, without_plots):
     report["training"][0]["log_history"][0]["loss"] = math.nan
     report["accuracy"][1]["metrics"]["accuracy"] = math.nan
-    report["verification"]["largest_difference"] = math.inf
+    report["verification"]["sessions"]["optimized"]["max_abs_difference"] = math.inf
 
     metrics = write_report(report, tmp_path)
 
     assert json.loads((tmp_path / "summary.json").read_text()) == metrics
     written = json.loads((tmp_path / "report.json").read_text(), parse_constant=pytest.fail)
-    assert written["verification"]["largest_difference"] is None
+    assert written["verification"]["sessions"]["optimized"]["max_abs_difference"] is None
     assert written["models"][2]["raw_bytes"] == 23_000_000
     assert "accuracy_sparse_torch" not in metrics
     assert all(type(value) is float and math.isfinite(value) for value in metrics.values())
@@ -53,11 +54,15 @@ def test_flat_metrics_name_every_headline_number(report):
     assert metrics["increment_bytes_dense_torch"] == 200_000_000.0
 
 
-def test_metric_kept_is_absent_when_the_dense_model_scores_zero(report):
-    report["accuracy"][0]["value"] = 0.0
+@pytest.mark.parametrize(("dense", "text"), [(0.0, "0.0000"), (-0.6584, "-0.6584"), (None, "–")])
+def test_no_fraction_is_kept_of_a_dense_score_that_is_not_positive(report, dense, text):
+    report["data"]["metric"] = "pearson"
+    report["accuracy"][0]["value"] = dense
+    report["accuracy"][4]["value"] = -0.0105
 
     assert metric_kept(report) is None
-    assert "accuracy_kept" not in flat_metrics(report)
+    assert "pearson_kept" not in flat_metrics(report)
+    assert headline(report)[0] == ("-0.0105", f"pearson; the dense model's is {text}")
 
 
 @pytest.fixture
@@ -92,7 +97,9 @@ def test_the_page_holds_the_numbers(report, without_plots):
         "Example CPU",
         "expect int8 to run faster",
         "onnxruntime 1.31.1",
-        "0.998",
+        "99.77 %",
+        "validation</td>",
+        "test (the scores were measured on this)",
         "sparse-core benchmark",
         "67,349",
         "0.7800",  # f1
@@ -131,6 +138,20 @@ def test_sections_without_a_plot_are_left_out(report, without_plots):
     assert "<h2>Training</h2>" not in render_html(report)
 
 
+def test_training_loss_and_recipe_are_explained_where_they_are_drawn(report):
+    texts = ("Training loss is what training minimizes", "The recipe's modifiers are drawn")
+    page = render_html(report)
+    assert all(text in page for text in texts)
+    for run in report["training"]:
+        run["log_history"] = [entry for entry in run["log_history"] if "loss" not in entry]
+    report["timeline"] = []
+
+    page = render_html(report)
+
+    assert "<h2>Training</h2>" in page
+    assert not any(text in page for text in texts)
+
+
 def test_plots_are_single_elements_with_ids_of_their_own(report):
     drawn = draw_plots(report)
     ids = {name: set(re.findall(r'clipPath id="([^"]+)"', svg)) for name, svg in drawn.items()}
@@ -144,12 +165,6 @@ def test_failures_are_told_on_the_page(report, without_plots):
     report["failures"] = [{"engine": "deepsparse", "model": "sparse int8", "reason": "Assertion gather.cpp"}]
 
     assert "Not measured: deepsparse, sparse int8: Assertion gather.cpp" in render_html(report)
-
-
-def test_nested_values_are_flattened_by_dotted_name():
-    nested = {"a": {"b": 1, "c": [1, 2]}, "d": "x", "e": 1 / 3}
-
-    assert list(flatten(nested)) == [("a.b", "1"), ("a.c", "1, 2"), ("d", "x"), ("e", "0.333333")]
 
 
 def test_without_matplotlib_the_extra_is_named(monkeypatch):

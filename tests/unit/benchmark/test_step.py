@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -170,6 +171,15 @@ def test_report_states_the_conditions_of_every_number(outcome):
     assert report["verification"]["num_rows"] == 8
     assert "--teacher" in report["command"]
     assert "sparse int8" in (output / "report.html").read_text()
+
+
+def test_a_deployment_of_another_task_is_refused_at_once(artifacts, tmp_path):
+    shutil.copytree(artifacts["deployment"], tmp_path / "exported")
+    manifest = tmp_path / "exported" / "deployment" / "manifest.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "task": "question_answering"}))
+    given = {**artifacts, "deployment": tmp_path / "exported", "teacher": tmp_path / "not_looked_at"}
+    with pytest.raises(ModelError, match="^deployment: .* is for question_answering, and the data is for text_classif"):
+        benchmark(**given, output=tmp_path / "report", **FAST)
 
 
 def test_torch_and_onnxruntime_have_the_same_dense_accuracy(outcome):

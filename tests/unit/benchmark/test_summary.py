@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from sparse_core.benchmark.summary import format_summary, megabytes, metric_names, significant, summary_rows
+from sparse_core.benchmark.summary import (
+    entity_types,
+    format_summary,
+    measured_metrics,
+    megabytes,
+    metric_names,
+    score_text,
+    scores_to_compare,
+    significant,
+    summary_rows,
+)
 
 
 @pytest.mark.parametrize(
@@ -18,6 +28,17 @@ def test_three_significant_digits(value, text):
 def test_megabytes_are_decimal_and_unknown_is_a_dash():
     assert megabytes(90_900_000) == "90.9"
     assert megabytes(None) == "–"
+
+
+@pytest.mark.parametrize(("value", "text"), [(6, "6"), (6.0, "6.0000"), (-0.65841, "-0.6584"), (None, "–")])
+def test_scores_have_four_decimals_and_counts_none(value, text):
+    assert score_text(value) == text
+
+
+def test_models_are_compared_in_onnxruntime_where_they_ran_there(report):
+    engines = {variant: row["engine"] for variant, row in scores_to_compare(report).items()}
+
+    assert engines == {"dense": "onnxruntime", "sparse": "torch", "deployed": "onnxruntime"}
 
 
 def test_rows_hold_a_cell_per_model(report):
@@ -37,8 +58,25 @@ def test_rows_hold_a_cell_per_model(report):
 def test_the_metric_to_compare_by_comes_first(report):
     report["data"]["metric"] = "f1"
 
-    assert metric_names(report) == ["f1", "accuracy"]
+    assert metric_names("f1", measured_metrics(report)) == ["f1", "accuracy"]
     assert [row.group for row in summary_rows(report)][:4] == ["f1", "f1", "accuracy", "accuracy"]
+
+
+@pytest.mark.parametrize("name", ["perplexity", "cross_entropy", "mse"])
+def test_a_metric_of_which_less_is_better_says_so(report, name):
+    for row in report["accuracy"]:
+        row["metrics"][name] = 32.249
+
+    groups = [row.group for row in summary_rows(report)]
+    assert groups[:6] == ["accuracy", "accuracy", "f1", "f1", *2 * [f"{name}, lower is better"]]
+
+
+def test_scores_of_single_types_of_entity_are_not_in_the_summary(report, with_entities):
+    measured = measured_metrics(report)
+
+    assert entity_types(measured[0]) == ["LOC", "phone_number"]
+    assert metric_names("accuracy", measured) == ["accuracy", "f1"]
+    assert [row.group for row in summary_rows(report)][:5] == ["accuracy", "accuracy", "f1", "f1", "sparsity"]
 
 
 def test_latency_rows_are_those_of_the_longest_inputs(report):
