@@ -45,8 +45,8 @@ YAML
 wnut() { # entities in user text
   run wnut "$data/wnut_17" jsonl <<'YAML'
 task: token_classification
-teacher_recipe_args: {num_epochs: 8, init_lr: 1.0e-4}
-recipe_args: {num_epochs: 18, final_sparsity: 0.8, pruning_end_epoch: 9.0, qat_start_epoch: 15.0, observer_epoch: 17.0}
+teacher_recipe_args: {num_epochs: 5, init_lr: 1.0e-4}
+recipe_args: {num_epochs: 10, final_sparsity: 0.8, pruning_end_epoch: 5.0, qat_start_epoch: 8.0, observer_epoch: 9.0}
 YAML
 }
 
@@ -56,8 +56,8 @@ task: question_answering
 task_args: {doc_stride: 64}
 max_seq_length: 256
 per_device_train_batch_size: 16
-teacher_recipe_args: {num_epochs: 8, init_lr: 1.5e-4}
-recipe_args: {num_epochs: 18, final_sparsity: 0.8, pruning_end_epoch: 9.0, qat_start_epoch: 15.0, observer_epoch: 17.0}
+teacher_recipe_args: {num_epochs: 6, init_lr: 1.5e-4}
+recipe_args: {num_epochs: 6, final_sparsity: 0.8, pruning_end_epoch: 3.0, qat_start_epoch: 5.0, observer_epoch: 5.5}
 sequence_lengths: [128, 256]
 YAML
 }
