@@ -237,8 +237,19 @@ class FlagParser(HfArgumentParser):
         return namespace
 
     def words_of(self, values: Mapping[str, Any]) -> list[str]:
-        """Flags and their values, as JSON or YAML has them, as words of a command line."""
-        return [word for name, value in values.items() for word in _words(name, value, self.action_of(name))]
+        """Flags and their values, as JSON or YAML has them, as words of a command line.
+
+        Where an old name and its new one are both there, as in what transformers 4 wrote, one that is 0 or off is left
+        out.
+        """
+        pairs = [(old, RENAMED[old].to) for old in values if old in RENAMED and RENAMED[old].to in values]
+        silent = {name for pair in pairs for name in pair if not values[name]}
+        return [
+            word
+            for name, value in values.items()
+            if name not in silent
+            for word in _words(name, value, self.action_of(name))
+        ]
 
     def action_of(self, name: str) -> argparse.Action | None:
         """What the flag decides, in whatever spelling; for an old name, what the new one does; None: no such flag."""

@@ -266,6 +266,8 @@ def test_one_file_may_hold_all_flags(suffix, tmp_path):
         ("e.json", '{"seed": 8.0, "per_gpu_eval_batch_size": 4.0}', {"seed": 8, "per_device_eval_batch_size": 4}),
         ("f.json", '{"num_train_epochs": 2.0, "run_name": 1.0}', {"num_train_epochs": 2.0, "run_name": "1.0"}),
         ("g.json", '{"optim": "sgd", "adafactor": false}', {"optim": "sgd"}),
+        ("h.json", '{"warmup_ratio": 0.1, "warmup_steps": 0}', {"warmup_steps": 0.1}),
+        ("i.json", '{"warmup_steps": 7, "warmup_ratio": 0.0}', {"warmup_steps": 7}),
         ("h.json", '{"hub_token": "<HUB_TOKEN>"}', {"hub_token": None}),
     ],
 )
