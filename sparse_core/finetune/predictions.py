@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from sparse_core.artifacts import partial_path, write_json
 from sparse_core.errors import ConfigError
 from sparse_core.tasks.answers import WindowAnswer, best_text
+from sparse_core.tasks.collate import IGNORE_INDEX
 from sparse_core.tasks.text_rows import MULTI_LABEL, REGRESSION
-from sparse_core.tasks.token_classification import IGNORED
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -105,7 +105,7 @@ def _tags(
     num_unseen = 0
     for prediction, labels, words in zip(predictions, rows["labels"], examples["tokens"], strict=True):
         encoding = tokenizer(words, is_split_into_words=True, truncation=True, max_length=len(labels))
-        labelled = [word for word, label in zip(encoding.word_ids(), labels, strict=True) if label != IGNORED]
+        labelled = [word for word, label in zip(encoding.word_ids(), labels, strict=True) if label != IGNORE_INDEX]
         first_pieces = dict(reversed(list(zip(labelled, prediction, strict=True))))
         num_unseen += len(words) - len(first_pieces)
         yield " ".join(

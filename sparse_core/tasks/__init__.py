@@ -5,7 +5,7 @@ from sparse_core.tasks.data import read_examples
 from sparse_core.tasks.registry import TASKS, get_task, parse_task_args, task_of
 from sparse_core.tasks.rows import ColumnChoice, MissingValueError, RowReader
 from sparse_core.tasks.schema import DatasetSchema, read_schema
-from sparse_core.tasks.tokenizers import load_tokenizer, same_tokenizer
+from sparse_core.tasks.tokenizers import load_tokenizer
 
 __all__ = [
     "TASKS",
@@ -20,6 +20,5 @@ __all__ = [
     "parse_task_args",
     "read_examples",
     "read_schema",
-    "same_tokenizer",
     "task_of",
 ]

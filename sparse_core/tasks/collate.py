@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedTokenizerFast
 
+IGNORE_INDEX = -100
+"""Label of tokens that neither the loss nor a score reads; PyTorch's `ignore_index`."""
+
 
 @dataclass(frozen=True)
 class PaddingCollator:

@@ -10,15 +10,13 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sparse_core.tasks.collate import PaddingCollator
+from sparse_core.tasks.collate import IGNORE_INDEX, PaddingCollator
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
     from transformers import PreTrainedTokenizerFast
 
-IGNORE_INDEX = -100
-"""Label of a token that is not to be predicted."""
 MASK_SHARE = 0.8
 """Of the chosen tokens, those that become the mask token (Devlin et al. 2019, sec. 3.1)."""
 RANDOM_SHARE = 0.1

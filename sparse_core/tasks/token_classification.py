@@ -11,7 +11,7 @@ from pydantic import Field
 
 from sparse_core.errors import ConfigError
 from sparse_core.tasks.base import Collator, Task, TaskOptions
-from sparse_core.tasks.collate import PaddingCollator
+from sparse_core.tasks.collate import IGNORE_INDEX, PaddingCollator
 from sparse_core.tasks.entities import EntityCounts, count_entities, inside_of
 from sparse_core.tasks.rows import ColumnChoice, RowReader
 from sparse_core.tasks.schema import DatasetSchema
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from sparse_core.sources.rows import RowSource
-
-IGNORED = -100
-"""Label of tokens that neither the loss nor a score reads; PyTorch's `ignore_index`."""
 
 
 class TokenClassificationOptions(TaskOptions):
@@ -104,9 +101,9 @@ class TokenClassification(Task):
     ) -> dict[str, list]:
         """Ids of `tokens`, and `labels`: the tag's index at the first piece of each word, or at all its pieces.
 
-        Special tokens, and further pieces without `label_all_tokens`, have IGNORED. A word of which the tokenizer keeps
-        nothing, such as a control character, has no label. Rows without `tags` are given the first tag everywhere, so
-        that `labels` tells the tokens to predict a tag at.
+        Special tokens, and further pieces without `label_all_tokens`, have IGNORE_INDEX. A word of which the tokenizer
+        keeps nothing, such as a control character, has no label. Rows without `tags` are given the first tag
+        everywhere, so that `labels` tells the tokens to predict a tag at.
         """
         encoding = tokenizer(rows["tokens"], is_split_into_words=True, truncation=True, max_length=max_seq_length)
         further = self._labels_of_further_pieces() if self.options.label_all_tokens else None
@@ -117,8 +114,8 @@ class TokenClassification(Task):
     def collator(
         self, tokenizer: PreTrainedTokenizerFast, *, training: bool = False, pad_to: int | None = None
     ) -> Collator:
-        """`labels` are (batch, tokens) int64, IGNORED where the inputs are padded."""
-        return PaddingCollator(tokenizer, per_token={"labels": IGNORED}, pad_to=pad_to)
+        """`labels` are (batch, tokens) int64, IGNORE_INDEX where the inputs are padded."""
+        return PaddingCollator(tokenizer, per_token={"labels": IGNORE_INDEX}, pad_to=pad_to)
 
     def predictions(self, outputs: Mapping[str, np.ndarray], rows: Mapping[str, list]) -> list[Any]:
         """Of each row: the indices of the likeliest tags at its labelled tokens."""
@@ -126,7 +123,7 @@ class TokenClassification(Task):
 
         chosen = outputs["logits"].argmax(axis=-1).astype(np.int32)
         labels = [np.asarray(row) for row in rows["labels"]]
-        return [row[: len(own)][own != IGNORED] for row, own in zip(chosen, labels, strict=True)]
+        return [row[: len(own)][own != IGNORE_INDEX] for row, own in zip(chosen, labels, strict=True)]
 
     def score(self, predictions: Sequence[Any], rows: Dataset, examples: Dataset) -> dict[str, float]:
         """Precision, recall and f1 of entities (see `entities.py`), and the share of tokens with the right tag.
@@ -141,7 +138,7 @@ class TokenClassification(Task):
         column = rows.with_format("arrow")["labels"][:]
         labels = pc.list_flatten(column).to_numpy()
         sentences = pc.list_parent_indices(column).to_numpy()
-        true, sentences = labels[labels != IGNORED], sentences[labels != IGNORED]
+        true, sentences = labels[labels != IGNORE_INDEX], sentences[labels != IGNORE_INDEX]
         predicted = np.concatenate([*predictions, np.zeros(0, dtype=np.int32)])
         by_type = count_entities(true, predicted, sentences, self._tag_names())
         overall = sum(by_type.values(), EntityCounts())
@@ -183,11 +180,11 @@ def _aligned(tags: Sequence[int], word_ids: Sequence[int | None], further: Seque
     previous = None
     for word in word_ids:
         if word is None:
-            labels.append(IGNORED)
+            labels.append(IGNORE_INDEX)
         elif word != previous:
             labels.append(tags[word])
         else:
-            labels.append(IGNORED if further is None else further[tags[word]])
+            labels.append(IGNORE_INDEX if further is None else further[tags[word]])
         previous = word
     return labels
 

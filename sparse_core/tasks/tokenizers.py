@@ -80,11 +80,6 @@ def max_tokens(config: Mapping[str, Any]) -> int | None:
     return positions - (_OFFSET_POSITIONS if config["model_type"] in _OFFSET_POSITION_TYPES else 0)
 
 
-def same_tokenizer(first: PreTrainedTokenizerFast, second: PreTrainedTokenizerFast) -> bool:
-    """Whether both turn every text into the same ids."""
-    return not tokenizer_difference(first, second)
-
-
 def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerFast) -> str:
     """SHA-256 over all that decides which ids a text becomes, and which of them a task knows for special ones."""
     import tokenizers
