@@ -13,11 +13,11 @@ from sparse_core.benchmark.settings import BenchmarkSettings, parse_settings
 from sparse_core.errors import RecipeError, SparseCoreError
 from sparse_core.export.settings import require_settings
 from sparse_core.recipe import load_recipe, require_gradual_pruning, require_pruning
-from sparse_core.sources.model_directory import find_weights, require_config, require_tokenizer
-from sparse_core.sources.models import find_model, is_local
+from sparse_core.sources.data.splits import DataChoice, with_named_task
+from sparse_core.sources.models.find import find_model, is_local
+from sparse_core.sources.models.model_directory import find_weights, require_config, require_tokenizer
 from sparse_core.sources.object_store import is_object
-from sparse_core.sources.splits import DataChoice, with_named_task
-from sparse_core.sources.zoo import is_stub, model_source
+from sparse_core.sources.zoo.stubs import is_stub, model_source
 from sparse_core.tasks import get_task, parse_task_args
 from sparse_core.tasks.tokenizers import max_tokens
 

@@ -97,8 +97,8 @@ def _check(options: argparse.Namespace) -> None:
 
 def _structure_of(model: str, task: str) -> PreTrainedModel:
     """The modules of a model without its weights: names and shapes are all that a check needs."""
-    from sparse_core.sources.model_directory import require_config
-    from sparse_core.sources.models import find_model
+    from sparse_core.sources.models.find import find_model
+    from sparse_core.sources.models.model_directory import require_config
 
     try:
         import torch

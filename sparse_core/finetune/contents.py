@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparse_core.artifacts import fingerprint, read_manifest
-from sparse_core.sources.model_directory import CONFIG_NAME, find_weights, require_tokenizer
+from sparse_core.sources.models.model_directory import CONFIG_NAME, find_weights, require_tokenizer
 from sparse_core.tasks.rows import UNLABELLED_TEST
 from sparse_core.tasks.schema import read_schema, split_path
 

@@ -24,7 +24,7 @@ from sparse_core.finetune.generated import compare_on_generated
 from sparse_core.finetune.record import read_record
 from sparse_core.finetune.samples import write_samples
 from sparse_core.modifiers.quantization.hf_quantizer import quantization_of
-from sparse_core.sources.model_directory import require_config
+from sparse_core.sources.models.model_directory import require_config
 from sparse_core.tasks import DatasetSchema, get_task, read_examples, read_schema, task_of
 from sparse_core.tasks.heads import label_names
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from sparse_core.errors import ConfigError, did_you_mean
 from sparse_core.finetune.arguments import ModelArguments, PretrainingModelArguments
 from sparse_core.finetune.command_line import named_as_flags
-from sparse_core.sources.model_directory import (
+from sparse_core.sources.models.find import copy_model, find_model
+from sparse_core.sources.models.model_directory import (
     CONFIG_NAME,
     TOKENIZER_NAMES,
     are_pickled,
     find_weights,
     require_tokenizer,
 )
-from sparse_core.sources.models import copy_model, find_model
 from sparse_core.tasks.tokenizers import load_tokenizer
 
 if TYPE_CHECKING:

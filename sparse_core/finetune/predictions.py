@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from sparse_core.artifacts import partial_path, write_json
 from sparse_core.errors import ConfigError
-from sparse_core.tasks.answers import WindowAnswer, best_text
 from sparse_core.tasks.collate import IGNORE_INDEX
-from sparse_core.tasks.text_rows import MULTI_LABEL, REGRESSION
+from sparse_core.tasks.question_answering.answers import WindowAnswer, best_text
+from sparse_core.tasks.text_classification.rows import MULTI_LABEL, REGRESSION
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -10,7 +10,7 @@ from pathlib import Path
 from sparse_core.errors import RecipeError, did_you_mean
 from sparse_core.recipe.document import MAX_CHARACTERS
 from sparse_core.sources.object_store import is_object, local_path
-from sparse_core.sources.zoo import is_stub, recipe_source
+from sparse_core.sources.zoo.stubs import is_stub, recipe_source
 
 ARTIFACT_NAME = "recipe.yaml"
 """File that holds the recipe in a recipe artifact, and in every directory with a trained model."""

@@ -13,8 +13,8 @@ from sparse_core.artifacts import fingerprint, require_disk_space, require_free,
 from sparse_core.errors import ConfigError, DataError, did_you_mean
 
 if TYPE_CHECKING:
-    from sparse_core.sources.glue import NamedTask
-    from sparse_core.sources.rows import RowSource
+    from sparse_core.sources.data.glue import NamedTask
+    from sparse_core.sources.data.rows import RowSource
     from sparse_core.tasks import RowReader
 
 logger = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ def fetch_dataset(
         SparseCoreError: a source, column, row, label or option cannot be used, a file has changed since it was
             submitted, or the output is in use.
     """
-    from sparse_core.sources.splits import DataChoice, find_splits, with_named_task
+    from sparse_core.sources.data.splits import DataChoice, find_splits, with_named_task
     from sparse_core.tasks import ColumnChoice, DatasetSchema, get_task, parse_task_args
     from sparse_core.tasks.quiet import datasets_bars_on_terminals
 
@@ -129,7 +129,7 @@ def _write_splits(
     directory: Path, sources: dict[str, RowSource], reader: RowReader, limits: dict[str, int]
 ) -> dict[str, int]:
     """Writes all splits, the training rows first because they decide the labels; number of rows of each."""
-    from sparse_core.sources.datasets import renumber_labels, require_same_classes, write_split
+    from sparse_core.sources.data.split_writer import renumber_labels, require_same_classes, write_split
     from sparse_core.tasks.rows import UNLABELLED_TEST, UnlabelledReader
     from sparse_core.tasks.schema import split_path
 

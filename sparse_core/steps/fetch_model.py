@@ -26,7 +26,7 @@ def fetch_model(output: Path, *, model: str, revision: str = "", content_hash: s
         SparseCoreError: the model cannot be found or fetched, lacks a file, has weights that are more than tensors or
             needs code of its own, has changed since it was submitted, or the output is in use.
     """
-    from sparse_core.sources.models import copy_model, find_model, is_local
+    from sparse_core.sources.models.find import copy_model, find_model, is_local
 
     require_free(output)
     source = find_model(model, revision)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-    from sparse_core.sources.rows import RowSource
+    from sparse_core.sources.data.rows import RowSource
 
 Collator = Callable[[list[dict[str, Any]]], "dict[str, Tensor]"]
 

@@ -10,7 +10,7 @@ from sparse_core.errors import DataError, did_you_mean
 from sparse_core.tasks.rows import MissingValueError
 
 if TYPE_CHECKING:
-    from sparse_core.sources.rows import Row, RowSource
+    from sparse_core.sources.data.rows import Row, RowSource
 
 ROWS_TO_LOOK_AT = 1000
 """Rows from whose values columns and kinds of labels are found."""

@@ -17,7 +17,7 @@ _CLASSES = {
     "text_classification": "TextClassification",
     "token_classification": "TokenClassification",
 }
-"""Name of the task, which is also the name of its module, and the class there."""
+"""Name of the task, which is also the name of its folder, and the class in `task.py` there."""
 
 TASKS = tuple(_CLASSES)
 """Names of all tasks."""
@@ -35,7 +35,7 @@ def get_task(name: str, task_args: Mapping[str, Any] | None = None) -> Task:
     """
     if name not in _CLASSES:
         raise ConfigError(f"task: unknown task '{name}'; accepted are {', '.join(TASKS)}{did_you_mean(name, TASKS)}")
-    task_class = getattr(import_module(f"sparse_core.tasks.{name}"), _CLASSES[name])
+    task_class = getattr(import_module(f"sparse_core.tasks.{name}.task"), _CLASSES[name])
     return task_class(task_args)
 
 

@@ -6,13 +6,13 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sparse_core.sources.rows import MissingValueError
+from sparse_core.sources.data.rows import MissingValueError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from sparse_core.sources.labels import Labels
-    from sparse_core.sources.rows import Row, RowSource
+    from sparse_core.sources.data.labels import Labels
+    from sparse_core.sources.data.rows import Row, RowSource
 
 
 __all__ = ["UNLABELLED_TEST", "ColumnChoice", "MissingValueError", "RowReader", "UnlabelledReader"]

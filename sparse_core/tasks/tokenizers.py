@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparse_core.artifacts import fingerprint
 from sparse_core.errors import ModelError
-from sparse_core.sources.model_directory import require_config, require_tokenizer
+from sparse_core.sources.models.model_directory import require_config, require_tokenizer
 from sparse_core.tasks.quiet import quiet_transformers
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from tokenizers import BertWordPieceTokenizer
 from sparse_core.steps.export_onnx import export_onnx
 from sparse_core.steps.fetch_dataset import fetch_dataset
 from sparse_core.tasks import read_examples, read_schema, task_of
-from sparse_core.tasks.answers import best_text
 from sparse_core.tasks.inference import predict, torch_forward
+from sparse_core.tasks.question_answering.answers import best_text
 
 PAGE = Path(__file__).parents[3] / "docs" / "serve.md"
 TASKS = ("text_classification", "token_classification", "question_answering", "masked_language_modeling")

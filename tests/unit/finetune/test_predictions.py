@@ -10,7 +10,7 @@ from sparse_core.errors import ConfigError
 from sparse_core.finetune.predictions import write_predictions
 from sparse_core.finetune.samples import write_samples
 from sparse_core.tasks import DatasetSchema, get_task
-from sparse_core.tasks.answers import WindowAnswer
+from sparse_core.tasks.question_answering.answers import WindowAnswer
 
 NO_ROWS = datasets.Dataset.from_dict({})
 

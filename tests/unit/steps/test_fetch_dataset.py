@@ -355,8 +355,8 @@ def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch):
     """Python's peak for 16 times the rows is within 1.2 times."""
     import tracemalloc
 
-    from sparse_core.sources import datasets
-    from sparse_core.tasks import text_rows
+    from sparse_core.sources.data import split_writer as datasets
+    from sparse_core.tasks.text_classification import rows as text_rows
 
     monkeypatch.setattr(datasets, "_ROWS_IN_BATCH", 100)
     monkeypatch.setattr(text_rows, "ROWS_TO_LOOK_AT", 100)

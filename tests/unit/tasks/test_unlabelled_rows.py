@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from sparse_core.errors import DataError
-from sparse_core.sources.data_file import DataFile
-from sparse_core.sources.datasets import write_split
+from sparse_core.sources.data.data_file import DataFile
+from sparse_core.sources.data.split_writer import write_split
 from sparse_core.tasks import ColumnChoice, get_task, load_tokenizer
 from sparse_core.tasks.rows import UnlabelledReader
 

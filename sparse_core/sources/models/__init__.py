@@ -1,0 +1,1 @@
+"""Where models come from: directories, the Hugging Face hub, old pickled weights."""

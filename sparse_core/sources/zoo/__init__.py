@@ -1,0 +1,1 @@
+"""SparseZoo stubs and what stands for each today."""

@@ -1,0 +1,1 @@
+"""Masked language modeling: the model fills in hidden tokens."""

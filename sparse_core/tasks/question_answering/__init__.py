@@ -1,0 +1,1 @@
+"""Question answering: the answer is a span of the context."""

@@ -1,0 +1,1 @@
+"""Token classification: words with a tag each."""
