@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 from sparse_core import __version__
+from sparse_core.cli.boundary import process_boundary
 from sparse_core.cli.logs import configure_logging
 from sparse_core.cli.parser import Parser
-from sparse_core.errors import OutputError, process_boundary
+from sparse_core.errors import OutputError
 
 PIPELINES = ("sparse_transfer", "sparsify")
 

@@ -14,8 +14,8 @@ from typing import Any, ClassVar, Literal, cast
 import yaml
 from pydantic import ConfigDict, Field, ValidationError, field_validator
 
-from sparse_core.errors import ConfigError, did_you_mean
-from sparse_core.fields import Options, first_misfit, shown
+from sparse_core.errors import ConfigError, did_you_mean, shown
+from sparse_core.fields import Options, misfit
 
 RUN_FIELDS = ("pipeline", "output_dir")
 """Fields that say what is run and where to; all others are parameters of the pipeline."""
@@ -216,7 +216,8 @@ def _line(lines: dict[str, int], key: object) -> str:
 
 
 def _first_mistake(path: Path, config_type: type[PipelineConfig], error: ValidationError, lines: dict[str, int]) -> str:
-    field, value, message = first_misfit(config_type, error)
+    found = misfit(config_type, error)
+    field, value, message = found.setting, found.got, f"expected {found.accepted}, got {shown(found.got)}"
     if field not in lines:
         return f"{path}: {field} is required and not set; add a line `{field}: ...`"
     if value in (None, ""):

@@ -8,7 +8,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from sparse_core.artifacts import fingerprint
 from sparse_core.benchmark.settings import BenchmarkSettings, parse_settings
 from sparse_core.errors import RecipeError, SparseCoreError
 from sparse_core.export.settings import require_settings
@@ -16,8 +15,8 @@ from sparse_core.recipe import load_recipe, require_gradual_pruning, require_pru
 from sparse_core.sources.data.splits import DataChoice, with_named_task
 from sparse_core.sources.models.find import find_model, is_local
 from sparse_core.sources.models.model_directory import find_weights, require_config, require_tokenizer
-from sparse_core.sources.object_store import is_object
 from sparse_core.sources.zoo.stubs import is_stub, model_source
+from sparse_core.store import identity, is_object
 from sparse_core.tasks import get_task, parse_task_args
 from sparse_core.tasks.tokenizers import max_tokens
 
@@ -52,7 +51,7 @@ def content_hashes(config: PipelineConfig) -> dict[str, str]:
     They are part of KFP's cache key: a changed file redoes the steps that depend on it.
     """
     return {
-        parameter: fingerprint(*paths) if (paths := local_paths(config, inputs)) else ""
+        parameter: identity(*paths) if (paths := local_paths(config, inputs)) else ""
         for parameter, inputs in config.local_inputs.items()
     }
 

@@ -16,8 +16,8 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import sparse_core
-from sparse_core.artifacts import exclusive, fingerprint, write_json
 from sparse_core.errors import DependencyError, SparseCoreError
+from sparse_core.store import identity, locked, write_json
 
 from .config import PipelineConfig
 from .preflight import content_hashes, preflight
@@ -45,7 +45,7 @@ def run_pipeline(config: PipelineConfig) -> dict[str, Any]:
     """
     started = time.perf_counter()
     output_dir = Path(config.output_dir)
-    with exclusive(output_dir, "output_dir"), _terminated_by_signal():
+    with locked(output_dir), _terminated_by_signal():
         preflight(config)
         parameters = {**config.parameters(), **content_hashes(config)}
         outputs, records = _execute(config.pipeline, parameters, output_dir)
@@ -80,7 +80,7 @@ def code_fingerprint() -> str:
     for library in _RESULT_LIBRARIES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             parts.append(f"{library}=={importlib.metadata.version(library)}")
-    return fingerprint(*parts)
+    return identity(*parts)
 
 
 def _execute(name: str, parameters: dict[str, Any], output_dir: Path) -> tuple[dict[str, Any], list[TaskRecord]]:

@@ -1,22 +1,26 @@
-"""What a field of a pydantic model accepts, in words: for error messages and for the recipe reference."""
+"""Typed settings: what a field accepts, in words, and the errors for values that do not fit."""
 
 from __future__ import annotations
 
+import json
 import types
-from collections.abc import Iterable
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 
-_SCALARS = {float: "a number", int: "a whole number", bool: "true or false", str: "a name"}
+from sparse_core.errors import ConfigError, SparseCoreError, listed, nearest
+
+_SCALARS = {float: "a number", int: "a whole number", bool: "true or false", str: "a text", dict: "a mapping"}
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 class Options(BaseModel):
-    """Named values that a user gives: no other names, no NaN or infinity, and no boolean in the place of a number."""
+    """Named values that a user gives: no other names, no NaN or infinity, and no boolean in place of a number."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
 
     @field_validator("*", mode="before")
     @classmethod
@@ -27,16 +31,86 @@ class Options(BaseModel):
         return value
 
 
-def first_misfit(model: type[BaseModel], error: ValidationError) -> tuple[str, Any, str]:
-    """The first of pydantic's complaints about values of `model`.
+def validated(
+    model: type[_Model], values: Mapping[str, Any], error: type[SparseCoreError] = ConfigError, inside: str = ""
+) -> _Model:
+    """An instance of `model` with the values that a user gave.
 
-    Returns:
-        The field, the value that it was given or the part of it that does not fit, and a message such as
-        "expected a whole number, at least 1, got 0".
+    Args:
+        model: the fields and what each accepts.
+        values: by name of the field.
+        error: class of the errors.
+        inside: name of the setting that holds the values; empty where each value is a setting of its own.
+
+    Raises:
+        SparseCoreError: of class `error`; a name is unknown, a required value is missing, or a value does not fit. Its
+            setting is the field's name, after `inside` and a dot where that is given.
     """
-    misfit = error.errors(include_url=False)[0]
-    name, value = str(misfit["loc"][0]), misfit["input"]
-    return name, value, f"expected {accepted(model.model_fields[name])}, got {shown(value)}"
+    prefix = f"{inside}." if inside else ""
+    for name in values:
+        if name not in model.model_fields:
+            raise error(
+                f"{prefix}{name}",
+                "unknown setting",
+                accepted=f"one of {listed(model.model_fields)}",
+                fix=nearest(name, model.model_fields),
+            )
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as failure:
+        raise misfit(model, failure, error).renamed(lambda name: f"{prefix}{name}") from None
+
+
+def misfit(
+    model: type[BaseModel], failure: ValidationError, error: type[SparseCoreError] = ConfigError
+) -> SparseCoreError:
+    """The first of pydantic's complaints about values of `model`, as an error of ours.
+
+    A SparseCoreError that a validator of the model has raised is that error.
+    """
+    first = failure.errors(include_url=False)[0]
+    raised = first.get("ctx", {}).get("error")
+    if isinstance(raised, SparseCoreError):
+        return raised
+    name, fields = str(first["loc"][0]), model.model_fields
+    inner = fields[name].annotation
+    if first["type"] == "missing" and len(first["loc"]) == 1:
+        return error(name, "is required and not set", fix=f"give {accepted(fields[name])}")
+    if len(first["loc"]) > 1 and isinstance(inner, type) and issubclass(inner, Options):
+        nested = str(first["loc"][1])
+        if first["type"] == "extra_forbidden":
+            return error(
+                f"{name}.{nested}",
+                "unknown setting",
+                accepted=f"one of {listed(inner.model_fields)}",
+                fix=nearest(nested, inner.model_fields),
+            )
+        return error(f"{name}.{nested}", accepted=accepted(inner.model_fields[nested]), got=first["input"])
+    return error(name, accepted=accepted(fields[name]), got=first["input"])
+
+
+def json_object(value: str | Mapping[str, Any] | None, setting: str, example: str) -> dict[str, Any]:
+    """The mapping that a user gave as such or as the text of a JSON object; nothing and an empty text are empty.
+
+    Args:
+        value: what the user gave.
+        setting: its name.
+        example: an accepted text, such as '{"doc_stride": 64}'.
+
+    Raises:
+        ConfigError: the value is no mapping.
+    """
+    if isinstance(value, Mapping):
+        return dict(value)
+    if value is None or not value.strip():
+        return {}
+    try:
+        found = json.loads(value)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ConfigError(setting, accepted=f"a JSON object such as {example}", got=value)
+    return found
 
 
 def accepted(field: FieldInfo) -> str:
@@ -47,21 +121,6 @@ def accepted(field: FieldInfo) -> str:
 def takes_booleans(annotation: Any) -> bool:
     """Whether a boolean is among the values of `annotation`."""
     return annotation is bool or any(takes_booleans(argument) for argument in get_args(annotation))
-
-
-def shown(value: Any) -> str:
-    """A value as a recipe would write it, cut to 80 characters."""
-    if value is None:
-        text = "null"
-    elif isinstance(value, bool):
-        text = str(value).lower()
-    elif isinstance(value, float):
-        text = f"{value:g}" if float(f"{value:g}") == value else repr(value)
-    elif isinstance(value, list | tuple):
-        text = f"[{', '.join(shown(item) for item in value)}]"
-    else:
-        text = str(value)
-    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _bounded(annotation: Any, metadata: Iterable[object]) -> str:
@@ -81,6 +140,8 @@ def _words(annotation: Any) -> str:
     if origin is Literal:
         names = [argument or "''" for argument in arguments]
         return names[0] if len(names) == 1 else f"one of {', '.join(names)}"
+    if origin is dict or (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        return "a mapping"
     if origin in (list, tuple):
         return "a list of names" if arguments[0] is str else f"a list, each {_words(arguments[0])}"
     if origin in (Union, types.UnionType):

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sparse_core.artifacts import read_manifest
 from sparse_core.benchmark.plot_data import own_entries
 from sparse_core.errors import ModelError
+from sparse_core.store import read_manifest
 
 _LABELS_NAME = "labels.json"
 _DEPLOYED_MODEL = Path("deployment") / "model.onnx"

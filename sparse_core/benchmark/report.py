@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sparse_core.artifacts import write_json
 from sparse_core.benchmark.html import render_html
 from sparse_core.benchmark.summary import metric_kept
+from sparse_core.store import write_json
 
 
 def finite(value: Any) -> Any:

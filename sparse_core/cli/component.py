@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from sparse_core.artifacts import write_json
+from sparse_core.cli.boundary import process_boundary
 from sparse_core.cli.logs import configure_logging
-from sparse_core.errors import process_boundary
+from sparse_core.store import write_json
 
 STEP_SECONDS = "step_seconds"
 """Metric that holds the wall time of the step function, in seconds, imports of its libraries included."""

@@ -14,11 +14,12 @@ from collections.abc import Callable
 from typing import Any
 
 from sparse_core import __version__
+from sparse_core.cli.boundary import process_boundary
 from sparse_core.cli.logs import configure_logging
 from sparse_core.cli.parser import Parser, add_parameters, first_line
 from sparse_core.cli.recipe import add_recipe_commands
 from sparse_core.cli.training import EXPORT, TITLES, sparseml_command
-from sparse_core.errors import ConfigError, did_you_mean, process_boundary
+from sparse_core.errors import ConfigError, did_you_mean
 
 STEPS = (
     "fetch_dataset",

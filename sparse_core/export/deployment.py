@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from sparse_core.artifacts import write_json, write_manifest
+from sparse_core.artifacts.deployment import DeploymentRecord
+from sparse_core.store import write_json
 from sparse_core.tasks.tokenizers import save_tokenizer
 
 if TYPE_CHECKING:
@@ -57,4 +58,4 @@ def write_deployment(
         shutil.copyfile(recipe, directory / RECIPE_NAME)
     versions = {name: version(name) for name in _VERSIONED_PACKAGES}
     use = {"task": task.name, "task_args": task.options.model_dump(mode="json"), "max_seq_length": max_seq_length}
-    write_manifest(directory, "export_onnx", versions=versions, **use, **facts)
+    DeploymentRecord(step="export_onnx", versions=versions, **use, **facts).write(directory)

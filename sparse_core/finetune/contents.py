@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sparse_core.artifacts import fingerprint, read_manifest
+from sparse_core.artifacts.dataset import read_schema, split_path
 from sparse_core.sources.models.model_directory import CONFIG_NAME, find_weights, require_tokenizer
+from sparse_core.store import identity, read_manifest
 from sparse_core.tasks.rows import UNLABELLED_TEST
-from sparse_core.tasks.schema import read_schema, split_path
 
 if TYPE_CHECKING:
     from sparse_core.finetune.arguments import DataArguments, ModelArguments
@@ -37,9 +37,9 @@ def contents_of(
     found = {**_of_data(arguments.data, dataset), **_of_model(arguments.model, model)}
     if teacher is not None:
         names = (CONFIG_NAME, *find_weights(teacher), *require_tokenizer(teacher))
-        found["distill_teacher"] = fingerprint(*(teacher / name for name in names))
+        found["distill_teacher"] = identity(*(teacher / name for name in names))
     if recipe is not None:
-        found["recipe"] = fingerprint(recipe.to_yaml())
+        found["recipe"] = identity(recipe.to_yaml())
     return found
 
 
@@ -52,7 +52,7 @@ def _of_data(data: DataArguments, dataset: Path) -> dict[str, str]:
         if not split.startswith(_TESTED):
             hashes = parts.setdefault(_source_of(split, data), [labels])
             hashes.append(files[split_path(dataset, split).name]["sha256"])
-    return {flag: fingerprint(*hashes) for flag, hashes in parts.items()}
+    return {flag: identity(*hashes) for flag, hashes in parts.items()}
 
 
 def _source_of(split: str, data: DataArguments) -> str:
@@ -75,4 +75,4 @@ def _of_model(model: ModelArguments, directory: Path) -> dict[str, str]:
     ):
         named = flag if getattr(model, flag, None) is not None else origin
         parts.setdefault(named, []).extend(directory / name for name in names)
-    return {flag: fingerprint(*files) for flag, files in parts.items()}
+    return {flag: identity(*files) for flag, files in parts.items()}

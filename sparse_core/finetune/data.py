@@ -5,17 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparse_core import __version__
-from sparse_core.artifacts import cache_root, fingerprint, partial_path, publish, staged
-from sparse_core.errors import ConfigError
-from sparse_core.finetune.command_line import named_as_flags
-from sparse_core.sources.object_store import local_path
+from sparse_core.artifacts.dataset import read_schema, split_path
+from sparse_core.artifacts.record import RunRecord
+from sparse_core.errors import ConfigError, renamed_settings
 from sparse_core.steps.fetch_dataset import fetch_dataset
-from sparse_core.tasks.schema import SCHEMA_NAME, read_schema, split_path
+from sparse_core.store import cached, identity, local_path
 
 if TYPE_CHECKING:
     from sparse_core.finetune.arguments import DataArguments, TaskCommand
@@ -76,18 +74,20 @@ def dataset_directory(command: TaskCommand, data: DataArguments, *, trains: bool
 
 
 def _fetched(settings: dict[str, Any], data: DataArguments, flags: dict[str, str]) -> Path:
-    local = [local_path(name, settings[name]) for name in _SOURCES if settings.get(name)]
-    key = fingerprint(__version__, json.dumps(settings, sort_keys=True), *(path for path in local if path.exists()))
-    folder = cache_root() / "datasets" / key[:32]
-    if data.overwrite_cache:
-        shutil.rmtree(folder, ignore_errors=True)
-    if (folder / SCHEMA_NAME).is_file():
-        logger.info("data: taken from %s; --overwrite_cache reads it again", folder)
-        return folder
-    with partial_path(folder) as partial:
-        with named_as_flags(flags):
+    local = []
+    for name in _SOURCES:
+        if settings.get(name):
+            with renamed_settings({"location": name}):
+                local.append(local_path(settings[name]))
+    key = identity(__version__, json.dumps(settings, sort_keys=True), *(path for path in local if path.exists()))
+
+    def write(partial: Path) -> None:
+        with renamed_settings(flags):
             fetch_dataset(partial, **settings)
-        publish(partial, folder)
+
+    folder, was_there = cached("datasets", key[:32], write, anew=data.overwrite_cache)
+    if was_there:
+        logger.info("data: taken from %s; --overwrite_cache reads it again", folder)
     return folder
 
 
@@ -95,24 +95,23 @@ def _joined(first: Path, second: Path, limits: dict[str, int | None]) -> Path:
     """A Dataset artifact with the rows of both, split by split, and of these the first so many."""
     import pyarrow as pa
 
-    folder = cache_root() / "datasets" / fingerprint(__version__, json.dumps(limits), first, second)[:32]
-    if (folder / SCHEMA_NAME).is_file():
-        return folder
     schemas = [read_schema(source) for source in (first, second)]
     num_rows: dict[str, int] = {}
-    with partial_path(folder) as partial:
-        with staged(partial, "fetch_dataset", joined=[first.name, second.name]) as staging:
-            for split in schemas[0].num_rows:
-                sources = [
-                    source for source, schema in zip((first, second), schemas, strict=True) if split in schema.num_rows
-                ]
-                all_rows = sum(schema.num_rows.get(split, 0) for schema in schemas)
-                num_rows[split] = min(all_rows, limits.get(split) or all_rows)
-                with pa.OSFile(str(split_path(staging, split)), "wb") as sink:
-                    _copy_rows([split_path(source, split) for source in sources], sink, num_rows[split])
-            dataclasses.replace(schemas[0], num_rows=num_rows).write(staging)
-        publish(partial, folder)
-    return folder
+
+    def write(partial: Path) -> None:
+        partial.mkdir(parents=True)
+        for split in schemas[0].num_rows:
+            sources = [
+                source for source, schema in zip((first, second), schemas, strict=True) if split in schema.num_rows
+            ]
+            all_rows = sum(schema.num_rows.get(split, 0) for schema in schemas)
+            num_rows[split] = min(all_rows, limits.get(split) or all_rows)
+            with pa.OSFile(str(split_path(partial, split)), "wb") as sink:
+                _copy_rows([split_path(source, split) for source in sources], sink, num_rows[split])
+        dataclasses.replace(schemas[0], num_rows=num_rows).write(partial)
+        RunRecord(step="fetch_dataset", settings={"joined": [first.name, second.name]}).write(partial)
+
+    return cached("datasets", identity(__version__, json.dumps(limits), first, second)[:32], write)[0]
 
 
 def _copy_rows(sources: list[Path], sink: Any, max_rows: int) -> None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparse_core.artifacts import MANIFEST_NAME, partial_path, read_manifest, require_disk_space
 from sparse_core.errors import ConfigError, OutputError, did_you_mean
 from sparse_core.export.deployment import MODEL_NAME, RECIPE_NAME, write_deployment
 from sparse_core.export.onnx import export_model, model_inputs
@@ -25,6 +23,7 @@ from sparse_core.finetune.record import read_record
 from sparse_core.finetune.samples import write_samples
 from sparse_core.modifiers.quantization.hf_quantizer import quantization_of
 from sparse_core.sources.models.model_directory import require_config
+from sparse_core.store import MANIFEST_NAME, publishing, read_manifest, require_room
 from sparse_core.tasks import DatasetSchema, get_task, read_examples, read_schema, task_of
 from sparse_core.tasks.heads import label_names
 
@@ -138,7 +137,7 @@ def export(arguments: ExportArguments) -> Path:
         task = task_of(schema)
         network = task.load_model(directory, schema, trained_head=True)
         tokenizer = task.load_tokenizer(directory)
-        require_disk_space(target, sum(weight.nbytes for weight in network.parameters()), "the exported model")
+        require_room(target, sum(weight.nbytes for weight in network.parameters()), "the exported model")
         _log_notices(arguments, network)
         with _replacing(target) as staging:
             onnx_file = staging / arguments.onnx_file_name
@@ -265,15 +264,10 @@ def _replacing(target: Path) -> Iterator[Path]:
         OutputError: `target` holds something else than an earlier export.
     """
     _require_export(target)
-    with partial_path(target) as staging:
-        staging.mkdir()
+    with publishing(target, replace=True) as staging:
         yield staging
-        earlier = staging.with_suffix(".earlier")
         if target.exists():
             logger.info("%s: an earlier deployment is replaced", target)
-            target.rename(earlier)
-        staging.rename(target)
-        shutil.rmtree(earlier, ignore_errors=True)
 
 
 def _require_export(target: Path) -> None:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import transformers
 from transformers.trainer import TRAINER_STATE_NAME
 
-from sparse_core.artifacts import exclusive
 from sparse_core.errors import ConfigError, DataError
 from sparse_core.finetune.arguments import DISABLE_TEACHER, LONGEST_DEFAULT, SELF_TEACHER
 from sparse_core.finetune.command_line import named_as_flags
@@ -34,6 +33,7 @@ from sparse_core.finetune.predictions import write_predictions
 from sparse_core.finetune.samples import write_samples
 from sparse_core.modifiers.distillation.modifier import DistillationModifier
 from sparse_core.recipe import ARTIFACT_NAME, Recipe, load_recipe
+from sparse_core.store import locked
 from sparse_core.tasks import get_task, read_examples, read_schema, task_of
 from sparse_core.tasks.inference import predict, torch_forward
 from sparse_core.tasks.rows import UNLABELLED_TEST
@@ -85,7 +85,7 @@ def finetune(arguments: Arguments) -> dict[str, float]:
         get_task(arguments.command.task, task_args(arguments.command, arguments.data))
         recipe = _recipe(arguments)
         output_dir = Path(arguments.training.output_dir)
-        with exclusive(output_dir, "output_dir"):
+        with locked(output_dir):
             checkpoint = checkpoint_to_resume(arguments) if arguments.training.do_train else None
             scratch = output_dir / _SCRATCH_NAME
             shutil.rmtree(scratch, ignore_errors=True)

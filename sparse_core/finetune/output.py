@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from transformers.trainer import TRAINER_STATE_NAME
 
-from sparse_core.artifacts import write_json
 from sparse_core.errors import ConfigError, OutputError
 from sparse_core.finetune.arguments import DISABLE_TEACHER, SELF_TEACHER
 from sparse_core.finetune.record import ANEW, RECORD_NAME, read_record, require_same, settings_of, write_record
@@ -22,6 +21,7 @@ from sparse_core.finetune.samples import INPUTS_FOLDER, OUTPUTS_FOLDER
 from sparse_core.recipe import ARTIFACT_NAME
 from sparse_core.sources.data.glue import NAMED_TASKS
 from sparse_core.sources.models.model_directory import CONFIG_NAME, TOKENIZER_NAMES
+from sparse_core.store import write_json
 from sparse_core.training.checkpoints import last_whole_checkpoint
 
 if TYPE_CHECKING:

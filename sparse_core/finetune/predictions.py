@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparse_core.artifacts import partial_path, write_json
 from sparse_core.errors import ConfigError
+from sparse_core.store import publishing_file, write_json
 from sparse_core.tasks.collate import IGNORE_INDEX
 from sparse_core.tasks.question_answering.answers import WindowAnswer, best_text
 from sparse_core.tasks.text_classification.rows import MULTI_LABEL, REGRESSION
@@ -70,10 +70,8 @@ def write_predictions(
         path, lines = output_dir / "predictions.txt", _tags(schema, predictions, rows, examples, tokenizer)
     else:
         raise ConfigError(f"--do_predict: {task.name} has no predictions to write; use --do_eval")
-    with partial_path(path) as partial:
-        with partial.open("w", encoding="utf-8") as stream:
-            stream.writelines(f"{line}\n" for line in lines)
-        partial.replace(path)
+    with publishing_file(path) as partial, partial.open("w", encoding="utf-8") as stream:
+        stream.writelines(f"{line}\n" for line in lines)
     return path
 
 

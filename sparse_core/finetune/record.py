@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from sparse_core import __version__
-from sparse_core.artifacts import write_json
 from sparse_core.errors import OutputError
+from sparse_core.store import write_json
 
 if TYPE_CHECKING:
     from sparse_core.finetune.command_line import Arguments

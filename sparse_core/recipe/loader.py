@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from sparse_core.errors import did_you_mean
-from sparse_core.fields import accepted, shown, takes_booleans
+from sparse_core.errors import did_you_mean, shown
+from sparse_core.fields import accepted, takes_booleans
 from sparse_core.modifiers.base import Modifier
 from sparse_core.modifiers.registry import MODIFIERS
 from sparse_core.recipe.document import Document, Entry, Place, kind, shown_tag

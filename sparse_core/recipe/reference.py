@@ -6,7 +6,8 @@ import inspect
 
 from pydantic.fields import FieldInfo
 
-from sparse_core.fields import accepted, shown
+from sparse_core.errors import plain
+from sparse_core.fields import accepted
 from sparse_core.modifiers.base import Modifier
 from sparse_core.modifiers.registry import MODIFIERS
 
@@ -39,7 +40,7 @@ def _section(cls: type[Modifier]) -> str:
 
 
 def _field_row(cls: type[Modifier], name: str, field: FieldInfo) -> str:
-    default = "required" if field.is_required() else "unset" if field.default is None else f"`{shown(field.default)}`"
+    default = "required" if field.is_required() else "unset" if field.default is None else f"`{plain(field.default)}`"
     meaning = field.description or ""
     if name in cls.ineffective_fields:
         meaning = f"Accepted without effect: {cls.ineffective_fields[name]}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sparse_core.fields import shown
+from sparse_core.errors import plain
 from sparse_core.modifiers.base import Modifier
 from sparse_core.recipe.schedule import epoch_range, segments
 from sparse_core.recipe.schema import Recipe
@@ -19,7 +19,7 @@ def show_recipe(recipe: Recipe) -> str:
     parts = [head, settings_table(recipe), timeline_text(recipe)]
     if recipe.variables:
         parts.append(
-            "\n  ".join(["variables", *(f"{name} = {shown(value)}" for name, value in recipe.variables.items())])
+            "\n  ".join(["variables", *(f"{name} = {plain(value)}" for name, value in recipe.variables.items())])
         )
     if recipe.warnings:
         parts.append("\n  ".join(["settings without effect", *recipe.warnings]))
@@ -60,7 +60,7 @@ def _settings(modifier: Modifier) -> list[tuple[str, str]]:
         if name in ("start_epoch", "end_epoch") or (name in modifier.ineffective_fields and not is_set):
             continue
         value = getattr(modifier, name)
-        text = "unset" if value is None else shown(value)
+        text = "unset" if value is None else plain(value)
         settings.append((name, text if is_set else f"{text} (default)"))
     return settings
 

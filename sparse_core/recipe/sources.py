@@ -7,10 +7,10 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from sparse_core.errors import RecipeError, did_you_mean
+from sparse_core.errors import RecipeError, did_you_mean, renamed_settings
 from sparse_core.recipe.document import MAX_CHARACTERS
-from sparse_core.sources.object_store import is_object, local_path
 from sparse_core.sources.zoo.stubs import is_stub, recipe_source
+from sparse_core.store import is_object, local_path
 
 ARTIFACT_NAME = "recipe.yaml"
 """File that holds the recipe in a recipe artifact, and in every directory with a trained model."""
@@ -48,7 +48,8 @@ def read_source(source: str | Path) -> tuple[str, str]:
         if source in (builtins := _builtin_files()):
             return source, builtins[source].read_text(encoding="utf-8")
         if is_object(source):
-            source = local_path("recipe", source)
+            with renamed_settings({"location": "recipe"}):
+                source = local_path(source)
     path = _existing_path(source)
     name = str(path)
     if path.suffix.lower() in _YAML_SUFFIXES:

@@ -64,11 +64,12 @@ def benchmark(
         DependencyError: an engine or matplotlib is not installed.
         ModelError: a model artifact is incomplete, or the deployment is of another task.
     """
-    from sparse_core.artifacts import staged
+    from sparse_core.artifacts.record import RunRecord
     from sparse_core.benchmark.plots import require_matplotlib
     from sparse_core.benchmark.provenance import command_line, read_config, require_same_task
     from sparse_core.benchmark.report import write_report
     from sparse_core.benchmark.settings import parse_settings
+    from sparse_core.store import publishing
     from sparse_core.tasks import read_schema, task_of
     from sparse_core.tasks.tokenizers import max_tokens
 
@@ -88,10 +89,12 @@ def benchmark(
     require_same_task(deployment, schema.task, task_of(schema).output_names, schema.label_names)
     for model in (teacher, sparse, quantized):
         settings.check_positions(model, max_tokens(read_config(model)))
-    with staged(output, "benchmark") as staging, _torch_threads(settings.num_threads):
+    with publishing(output) as staging, _torch_threads(settings.num_threads):
         report = _compare(_Artifacts(**paths), settings)
         report["command"] = command_line("benchmark", {**paths, "output": output, **given})
-        return write_report(report, staging)
+        results = write_report(report, staging)
+        RunRecord(step="benchmark", settings=given).write(staging)
+        return results
 
 
 @dataclass(frozen=True)
@@ -240,10 +243,10 @@ def _examine(
 
 def _export_float(module: PreTrainedModel, path: Path, opset: int, columns: list[str]) -> None:
     """Writes a float model as ONNX with those inputs that the tokenized rows have."""
-    from sparse_core.artifacts import require_disk_space
     from sparse_core.export.onnx import export_model, model_inputs
+    from sparse_core.store import require_room
 
-    require_disk_space(path.parent, module.num_parameters() * _FLOAT_BYTES, "an ONNX file to measure")
+    require_room(path.parent, module.num_parameters() * _FLOAT_BYTES, "an ONNX file to measure")
     inputs = [name for name in model_inputs(module) if name in columns]
     export_model(module, path, opset=opset, input_names=inputs)
 

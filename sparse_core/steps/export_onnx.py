@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sparse_core.artifacts import require_disk_space, require_free, staged, write_json
+from sparse_core.artifacts.record import RunRecord
 from sparse_core.export.settings import require_settings
+from sparse_core.store import publishing, require_free, require_room, write_json
 
 if TYPE_CHECKING:
     from sparse_core.export.verify import Verification
@@ -64,8 +65,8 @@ def export_onnx(
     task = task_of(schema)
     network = task.load_model(model, schema, trained_head=True)
     tokenizer = task.load_tokenizer(model)
-    require_disk_space(output, sum(weight.nbytes for weight in network.parameters()), "the exported model")
-    with staged(output, "export_onnx", opset=opset) as staging:
+    require_room(output, sum(weight.nbytes for weight in network.parameters()), "the exported model")
+    with publishing(output) as staging:
         deployment = staging / _DEPLOYMENT_NAME
         deployment.mkdir()
         onnx_file = deployment / MODEL_NAME
@@ -88,6 +89,7 @@ def export_onnx(
             deployment, network, tokenizer, task, max_seq_length, model / RECIPE_NAME, schema.label_names, **facts
         )
         size_bytes = onnx_file.stat().st_size
+        RunRecord(step="export_onnx", settings={"opset": opset}).write(staging)
     return {"weight_type": stored_as, "onnx_size_bytes": size_bytes, **_summary(verification)}
 
 

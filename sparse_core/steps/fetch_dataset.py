@@ -9,8 +9,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparse_core.artifacts import fingerprint, require_disk_space, require_free, staged
+from sparse_core.artifacts.record import RunRecord
 from sparse_core.errors import ConfigError, DataError, did_you_mean
+from sparse_core.store import identity, publishing, require_free, require_room
 
 if TYPE_CHECKING:
     from sparse_core.sources.data.glue import NamedTask
@@ -106,12 +107,12 @@ def fetch_dataset(
         sources = find_splits(choice)
     reader = chosen_task.row_reader(sources["train"], ColumnChoice(text_column, label_column, task_name))
     sources = _unlabelled_apart(sources, reader, named, max_predict_samples)
-    require_disk_space(output, 2 * sum(source.size_bytes for source in sources.values()), "the data set")
+    require_room(output, 2 * sum(source.size_bytes for source in sources.values()), "the data set")
     facts = {name: value for name, value in asdict(choice).items() if value}
-    with staged(output, "fetch_dataset", **facts) as staging:
+    with publishing(output) as staging:
         num_rows = _write_splits(staging, sources, reader, limits)
         # Checked after the reading, so that a change during it is found too.
-        if content_hash and fingerprint(*choice.local_paths()) != content_hash:
+        if content_hash and identity(*choice.local_paths()) != content_hash:
             raise DataError(
                 f"content_hash: {', '.join(map(str, choice.local_paths()))} has changed since this run was submitted; "
                 "submit the run again"
@@ -119,6 +120,7 @@ def fetch_dataset(
         final_options = chosen_task.final_options(reader)
         label_names = reader.labels.names if reader.labels is not None else []
         DatasetSchema(task, reader.source_columns, label_names, num_rows, final_options).write(staging)
+        RunRecord(step="fetch_dataset", settings=facts).write(staging)
     return {
         **{f"num_{split}_rows": num_rows.get(split, 0) for split in dict.fromkeys([*limits, *num_rows])},
         "num_labels": len(label_names),
@@ -129,9 +131,9 @@ def _write_splits(
     directory: Path, sources: dict[str, RowSource], reader: RowReader, limits: dict[str, int]
 ) -> dict[str, int]:
     """Writes all splits, the training rows first because they decide the labels; number of rows of each."""
+    from sparse_core.artifacts.dataset import split_path
     from sparse_core.sources.data.split_writer import renumber_labels, require_same_classes, write_split
     from sparse_core.tasks.rows import UNLABELLED_TEST, UnlabelledReader
-    from sparse_core.tasks.schema import split_path
 
     num_rows = {}
     train, label_column = sources["train"], _label_column(reader)

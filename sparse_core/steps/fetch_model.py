@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sparse_core.artifacts import fingerprint, require_free, staged
+from sparse_core.artifacts.record import RunRecord
 from sparse_core.errors import ModelError
+from sparse_core.store import identity, publishing, require_free
 
 
 def fetch_model(output: Path, *, model: str, revision: str = "", content_hash: str = "") -> dict[str, Any]:
@@ -30,9 +31,10 @@ def fetch_model(output: Path, *, model: str, revision: str = "", content_hash: s
 
     require_free(output)
     source = find_model(model, revision)
-    with staged(output, "fetch_model", model=model, revision=revision) as staging:
+    with publishing(output) as staging:
         copy_model(source, staging)
-        if content_hash and is_local(model) and fingerprint(source) != content_hash:
+        if content_hash and is_local(model) and identity(source) != content_hash:
             raise ModelError(f"content_hash: {model} changed since this run was submitted; submit the run again")
         size_bytes = sum(file.stat().st_size for file in staging.iterdir())
+        RunRecord(step="fetch_model", settings={"model": model, "revision": revision}).write(staging)
     return {"size_bytes": size_bytes}

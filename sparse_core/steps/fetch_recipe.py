@@ -6,8 +6,10 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from sparse_core.artifacts import fingerprint, staged
+from sparse_core.artifacts.recipe import RECIPE_NAME
+from sparse_core.artifacts.record import RunRecord
 from sparse_core.errors import RecipeError
+from sparse_core.store import identity, publishing
 
 logger = logging.getLogger(__name__)
 
@@ -31,16 +33,17 @@ def fetch_recipe(output: Path, *, recipe: str, recipe_args: str = "", content_ha
         SparseCoreError: the recipe cannot be read, its file has changed since it was submitted, or the output is in
             use.
     """
-    from sparse_core.recipe import ARTIFACT_NAME, load_recipe
+    from sparse_core.recipe import load_recipe
 
     loaded = load_recipe(recipe, recipe_args)
-    if content_hash and "\n" not in recipe and Path(recipe).exists() and fingerprint(Path(recipe)) != content_hash:
+    if content_hash and "\n" not in recipe and Path(recipe).exists() and identity(Path(recipe)) != content_hash:
         raise RecipeError(f"recipe: {recipe} has changed since this run was submitted; submit the run again")
     for warning in loaded.warnings:
         logger.warning("%s", warning)
-    facts = {"recipe": loaded.source, "recipe_args": recipe_args, "warnings": list(loaded.warnings)}
-    with staged(output, "fetch_recipe", **facts) as staging:
-        (staging / ARTIFACT_NAME).write_text(loaded.to_yaml(), encoding="utf-8")
+    settings = {"recipe": loaded.source, "recipe_args": recipe_args}
+    with publishing(output) as staging:
+        (staging / RECIPE_NAME).write_text(loaded.to_yaml(), encoding="utf-8")
+        RunRecord(step="fetch_recipe", settings=settings, warnings=list(loaded.warnings)).write(staging)
     return {
         "num_epochs": loaded.num_epochs,
         "num_modifiers": len(loaded.modifiers),

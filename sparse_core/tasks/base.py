@@ -7,12 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import ValidationError
-
-from sparse_core.errors import ConfigError, did_you_mean
-from sparse_core.fields import Options, first_misfit
+from sparse_core.artifacts.dataset import DatasetSchema
+from sparse_core.fields import Options, validated
 from sparse_core.tasks.rows import ColumnChoice, RowReader
-from sparse_core.tasks.schema import DatasetSchema
 from sparse_core.tasks.tokenizers import load_tokenizer
 
 if TYPE_CHECKING:
@@ -57,19 +54,7 @@ class Task(ABC):
         Raises:
             ConfigError: an option is unknown or out of range.
         """
-        values = dict(task_args or {})
-        for name in values:
-            if name not in self.options_class.model_fields:
-                accepted = list(self.options_class.model_fields)
-                raise ConfigError(
-                    f"task_args: {self.name} has no option '{name}'; accepted are {', '.join(accepted) or 'none'}"
-                    f"{did_you_mean(name, accepted)}"
-                )
-        try:
-            self.options = self.options_class(**values)
-        except ValidationError as error:
-            name, _, message = first_misfit(self.options_class, error)
-            raise ConfigError(f"task_args: {name}: {message}") from None
+        self.options = validated(self.options_class, task_args or {}, inside="task_args")
 
     @property
     @abstractmethod

@@ -6,14 +6,14 @@ import json
 import logging
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparse_core import __version__
-from sparse_core.artifacts import cache_root, fingerprint, partial_path, publish
+from sparse_core.artifacts.dataset import read_schema, split_path
 from sparse_core.errors import ConfigError, DataError
+from sparse_core.store import cached, code_identity, identity
 from sparse_core.tasks.quiet import datasets_bars_on_terminals
-from sparse_core.tasks.schema import read_schema, split_path
 from sparse_core.tasks.tokenizers import tokenizer_fingerprint
 
 if TYPE_CHECKING:
@@ -45,10 +45,9 @@ def load_tokenized(
     _require_readable(dataset, split, tokenizer, max_seq_length)
     source = split_path(dataset, split)
     options = json.dumps(task.options.model_dump(), sort_keys=True)
-    key = fingerprint(__version__, task.name, options, source, tokenizer_fingerprint(tokenizer), max_seq_length)
-    folder = cache_root() / "tokens" / key
-    if not folder.is_dir():
-        _write_tokens(task, source, tokenizer, max_seq_length, folder)
+    code = code_identity("sparse_core.tasks", "datasets", "transformers", "tokenizers")
+    key = identity(code, task.name, options, source, tokenizer_fingerprint(tokenizer), max_seq_length)
+    folder, _ = cached("tokens", key, partial(_write_tokens, task, source, tokenizer, max_seq_length, key))
     rows = _read_tokens(folder)
     if len(rows) == 0:
         raise DataError(
@@ -93,7 +92,7 @@ def _require_readable(dataset: Path, split: str, tokenizer: PreTrainedTokenizerF
 
 
 def _write_tokens(
-    task: Task, source: Path, tokenizer: PreTrainedTokenizerFast, max_seq_length: int, folder: Path
+    task: Task, source: Path, tokenizer: PreTrainedTokenizerFast, max_seq_length: int, key: str, folder: Path
 ) -> None:
     import datasets
 
@@ -104,8 +103,8 @@ def _write_tokens(
         return {**columns, LENGTH_COLUMN: [len(ids) for ids in columns["input_ids"]]}
 
     logger.info("tokenizing %d rows of %s", len(rows), source)
-    with partial_path(folder) as partial, datasets_bars_on_terminals():
-        partial.mkdir(parents=True)
+    folder.mkdir()
+    with datasets_bars_on_terminals():
         rows.map(
             tokenize,
             batched=True,
@@ -114,11 +113,10 @@ def _write_tokens(
             remove_columns=rows.column_names,
             features=_features(rows, tokenize),
             num_proc=None if task.joins_rows else _num_processes(len(rows)),
-            cache_file_name=str(partial / "tokens.arrow"),
-            new_fingerprint=folder.name[:_FINGERPRINT_CHARACTERS],
+            cache_file_name=str(folder / "tokens.arrow"),
+            new_fingerprint=key[:_FINGERPRINT_CHARACTERS],
             desc=f"Tokenizing {source.stem}",
         )
-        publish(partial, folder)
 
 
 def _read_tokens(folder: Path) -> Dataset:

@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sparse_core.artifacts.dataset import DatasetSchema
 from sparse_core.errors import ModelError, SparseCoreError
 from sparse_core.sources.models.model_directory import require_config, require_weights
 from sparse_core.tasks.quiet import quiet_transformers
-from sparse_core.tasks.schema import DatasetSchema
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
+from sparse_core.artifacts.dataset import DatasetSchema
 from sparse_core.errors import ConfigError, did_you_mean
 from sparse_core.tasks.base import Task
-from sparse_core.tasks.schema import DatasetSchema
 
 _CLASSES = {
     "masked_language_modeling": "MaskedLanguageModeling",

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparse_core.artifacts import fingerprint
 from sparse_core.errors import ModelError
 from sparse_core.sources.models.model_directory import require_config, require_tokenizer
+from sparse_core.store import identity
 from sparse_core.tasks.quiet import quiet_transformers
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerFast) -> str:
     inputs = ",".join(tokenizer.model_input_names)
     named_ids = {name: getattr(tokenizer, f"{name}_id") for name in tokenizer.SPECIAL_TOKENS_ATTRIBUTES}
     special = json.dumps([named_ids, sorted(tokenizer.all_special_ids)], sort_keys=True)
-    return fingerprint(tokenizers.__version__, json.dumps(backend), inputs, tokenizer.truncation_side, special)
+    return identity(tokenizers.__version__, json.dumps(backend), inputs, tokenizer.truncation_side, special)
 
 
 def tokenizer_difference(first: PreTrainedTokenizerFast, second: PreTrainedTokenizerFast) -> str:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import transformers
 from safetensors.torch import load_file, save_file
 
-from sparse_core.artifacts import write_json
 from sparse_core.errors import ModelError
 from sparse_core.modifiers.base import ActiveModifier, TrainingContext
 from sparse_core.modifiers.weight_decay import SetWeightDecayModifier
 from sparse_core.recipe import Recipe, load_recipe
+from sparse_core.store import write_json
 from sparse_core.training.checkpoints import mark_whole
 
 if TYPE_CHECKING:

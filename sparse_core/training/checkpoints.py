@@ -12,8 +12,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparse_core.artifacts import write_json
 from sparse_core.errors import ModelError
+from sparse_core.store import write_json
 
 if TYPE_CHECKING:
     from torch import nn

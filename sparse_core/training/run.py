@@ -14,15 +14,7 @@ import torch
 import transformers
 
 from sparse_core import __version__
-from sparse_core.artifacts import (
-    cache_root,
-    exclusive,
-    fingerprint,
-    require_disk_space,
-    require_free,
-    staged,
-    write_json,
-)
+from sparse_core.artifacts.record import RunRecord
 from sparse_core.errors import ConfigError, ModelError
 from sparse_core.modifiers.base import TrainingContext
 from sparse_core.modifiers.distillation.modifier import DistillationModifier
@@ -30,6 +22,7 @@ from sparse_core.modifiers.pruning.magnitude import GMPruningModifier
 from sparse_core.modifiers.pruning.report import sparsity_report
 from sparse_core.modifiers.quantization.modifier import QuantizationModifier
 from sparse_core.recipe import ARTIFACT_NAME
+from sparse_core.store import cache_root, identity, locked, publishing, require_free, require_room, write_json
 from sparse_core.tasks import read_examples, read_schema, task_of
 from sparse_core.tasks.tokenizers import save_tokenizer
 from sparse_core.training.assembly import evaluate_on, scores_of_last_step, task_trainer
@@ -91,7 +84,7 @@ class TrainingRun:
         """
         require_free(self.output)
         work_dir = self._work_dir()
-        with exclusive(work_dir, "checkpoints"), self.settings.named_as_written():
+        with locked(work_dir), self.settings.named_as_written():
             metrics = self._train(work_dir)
             shutil.rmtree(work_dir)
         return metrics
@@ -106,7 +99,7 @@ class TrainingRun:
         checkpoint = self._checkpoint_at_end(trainer, work_dir)
         metrics = self._metrics(trainer)
         train_seconds = time.monotonic() - start_time
-        with staged(self.output, self.step, step_seconds=train_seconds) as staging:
+        with publishing(self.output) as staging:
             save_model(trainer.model, trainer.processing_class, staging)
             (staging / ARTIFACT_NAME).write_text(self.recipe.to_yaml(), encoding="utf-8")
             log = {"log_history": trainer.state.log_history, "train_seconds": train_seconds}
@@ -114,6 +107,7 @@ class TrainingRun:
             write_json(staging / "metrics.json", metrics)
             if checkpoint is not None:
                 shutil.copytree(checkpoint, staging / CHECKPOINT_FOLDER)
+            RunRecord(step=self.step, seconds=train_seconds).write(staging)
         return metrics
 
     def _checkpoint_at_end(self, trainer: Trainer, work_dir: Path) -> Path | None:
@@ -152,12 +146,13 @@ class TrainingRun:
         with self.settings.named_as_written():
             trainer = self._make_trainer(model, self.settings.to_hugging_face(self._work_dir()))
         metrics = self._metrics(trainer)
-        with staged(self.output, self.step, step_seconds=time.monotonic() - start_time) as staging:
+        with publishing(self.output) as staging:
             save_model(trainer.model, trainer.processing_class, staging)
             for name in (ARTIFACT_NAME, "training_log.json"):
                 if (self.model / name).is_file():
                     shutil.copy2(self.model / name, staging / name)
             write_json(staging / "metrics.json", metrics)
+            RunRecord(step=self.step, seconds=time.monotonic() - start_time).write(staging)
         return metrics
 
     def _work_dir(self) -> Path:
@@ -171,7 +166,7 @@ class TrainingRun:
             self.stop_epoch,
             self.use_teacher_tokenizer,
         ]
-        return cache_root() / "checkpoints" / f"{self.step}-{fingerprint(__version__, *inputs)[:32]}"
+        return cache_root() / "checkpoints" / f"{self.step}-{identity(__version__, *inputs)[:32]}"
 
     def _trainer(self, work_dir: Path) -> Trainer:
         """A trainer that follows the recipe."""
@@ -240,8 +235,8 @@ class TrainingRun:
     def _require_room(self, work_dir: Path, model: transformers.PreTrainedModel) -> None:
         weight_bytes = sum(p.numel() * p.element_size() for p in model.parameters())
         checkpoint_bytes = weight_bytes * _CHECKPOINT_WEIGHT_COPIES
-        require_disk_space(work_dir, checkpoint_bytes * _CHECKPOINTS_ON_DISK, f"{self.step} with its checkpoints")
-        require_disk_space(self.output.parent, weight_bytes + checkpoint_bytes, f"the output of {self.step}")
+        require_room(work_dir, checkpoint_bytes * _CHECKPOINTS_ON_DISK, f"{self.step} with its checkpoints")
+        require_room(self.output.parent, weight_bytes + checkpoint_bytes, f"the output of {self.step}")
 
     def _metrics(self, trainer: Trainer) -> dict[str, float]:
         scores = {**(scores_of_last_step(trainer) or trainer.evaluate()), **self._mismatched_scores(trainer)}

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import transformers
 from torch import Tensor, nn
 
+from sparse_core.artifacts.dataset import DatasetSchema
 from sparse_core.errors import ModelError
 from sparse_core.modifiers.distillation.losses import MULTI_LABEL, REGRESSION, SPAN_OUTPUTS
 from sparse_core.modifiers.distillation.teacher import Collator
 from sparse_core.sources.models.find import copy_model, find_model
 from sparse_core.sources.models.model_directory import TOKENIZER_NAMES, are_pickled, find_weights
 from sparse_core.tasks.heads import label_names, load_with_head
-from sparse_core.tasks.schema import DatasetSchema
 from sparse_core.tasks.tokenizers import load_tokenizer, tokenizer_difference
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ import transformers
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from sparse_core.artifacts.dataset import DatasetSchema
 from sparse_core.export.onnx import export_model, model_inputs
 from sparse_core.export.verify import open_session
 from sparse_core.modifiers.base import ActiveModifier, TrainingContext
@@ -30,7 +31,6 @@ from sparse_core.modifiers.quantization.targets import quantization_targets
 from sparse_core.recipe import builtin_recipes, load_recipe
 from sparse_core.recipe.check import check_recipe
 from sparse_core.tasks.heads import load_with_head
-from sparse_core.tasks.schema import DatasetSchema
 
 PAGE = Path(__file__).parents[2] / "docs" / "architectures.md"
 VOCAB_SIZE = 99

@@ -14,13 +14,13 @@ from collections import namedtuple
 import pytest
 from safetensors.torch import load_file
 
-from sparse_core.artifacts import read_manifest
 from sparse_core.errors import ModelError, OutputError, RecipeError
 from sparse_core.recipe import load_recipe
 from sparse_core.steps.prune import prune
 from sparse_core.steps.qat_finalize import qat_finalize
 from sparse_core.steps.sparse_transfer import sparse_transfer
 from sparse_core.steps.train_teacher import train_teacher
+from sparse_core.store import read_manifest
 from sparse_core.training.run import TrainingRun
 from sparse_core.training.settings import TrainingSettings
 from tests.integration.conftest import RECIPE, SETTINGS, write_model

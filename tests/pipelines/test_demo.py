@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sparse_core.artifacts import fingerprint
+from sparse_core.store import identity
 from sparse_pipelines.pipelines import demo
 from sparse_pipelines.pipelines.config import load_config
 from sparse_pipelines.pipelines.preflight import preflight
@@ -49,7 +49,7 @@ def test_the_files_make_a_valid_run(folder):
 def test_the_files_are_the_same_each_time(folder, tmp_path):
     demo.write_demo(tmp_path)
     for name in ("data", "dense", "sparse", "config.yaml"):
-        assert fingerprint(folder / name) == fingerprint(tmp_path / name)
+        assert identity(folder / name) == identity(tmp_path / name)
 
 
 @pytest.mark.slow

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from sparse_core.artifacts import fingerprint
 from sparse_core.benchmark import engines
 from sparse_core.errors import ConfigError, DependencyError, SparseCoreError
+from sparse_core.store import identity
 from sparse_pipelines.pipelines.config import load_config
 from sparse_pipelines.pipelines.preflight import content_hashes, preflight
 
@@ -145,8 +145,8 @@ def test_sparsify_needs_a_recipe_that_makes_zeros(settings, write_config):
 def test_hashes_follow_the_files(settings, write_config, tmp_path):
     config = load_config(write_config(settings))
     before = content_hashes(config)
-    assert before["dataset_hash"] == fingerprint(tmp_path / "train.csv", tmp_path / "validation.csv")
-    assert before["model_hash"] == fingerprint(tmp_path / "sparse")
+    assert before["dataset_hash"] == identity(tmp_path / "train.csv", tmp_path / "validation.csv")
+    assert before["model_hash"] == identity(tmp_path / "sparse")
     assert before["recipe_hash"] == "", "a built-in recipe is part of the code's fingerprint"
     (tmp_path / "validation.csv").write_text("text,label\nfine,1\nbad,0\n")
     after = content_hashes(config)

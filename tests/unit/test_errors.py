@@ -2,7 +2,8 @@
 
 import pytest
 
-from sparse_core.errors import DataError, did_you_mean, process_boundary
+from sparse_core.cli.boundary import process_boundary
+from sparse_core.errors import DataError, did_you_mean
 
 
 def test_did_you_mean_names_the_nearest_or_nothing():

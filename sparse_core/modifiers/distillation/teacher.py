@@ -21,9 +21,9 @@ import pyarrow as pa
 import torch
 from transformers import PreTrainedModel
 
-from sparse_core.artifacts import cache_root, fingerprint, partial_path, publish
 from sparse_core.errors import ModelError
 from sparse_core.modifiers.distillation.losses import is_per_token
+from sparse_core.store import cached, code_identity, identity
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -123,20 +123,22 @@ def with_teacher_outputs(
             f"teacher_dataset: it has {len(inputs)} rows where train_dataset has {len(dataset)}; give the same rows "
             "in the same order, tokenized for the teacher"
         )
-    key = fingerprint(model_fingerprint(teacher), dataset_fingerprint(inputs), *output_keys)
-    path = cache_root() / "teacher_outputs" / f"{key}.arrow"
-    if path.is_file():
-        logger.info("teacher: its outputs for these %d rows are on disk; the teacher does not run", len(dataset))
-    else:
+
+    def run(rows: list[dict[str, Any]]) -> dict[str, list[np.ndarray]]:
+        batch = {name: tensor.to(device) for name, tensor in collator(rows).items()}
+        outputs = run_teacher(teacher, batch, output_keys, label_names)
+        return {key: _rows_of(key, output, batch.get("attention_mask")) for key, output in outputs.items()}
+
+    def write(path: Path) -> None:
         logger.info("teacher: computing its outputs for %d rows, once", len(dataset))
         teacher.to(device)
-
-        def run(rows: list[dict[str, Any]]) -> dict[str, list[np.ndarray]]:
-            batch = {name: tensor.to(device) for name, tensor in collator(rows).items()}
-            outputs = run_teacher(teacher, batch, output_keys, label_names)
-            return {key: _rows_of(key, output, batch.get("attention_mask")) for key, output in outputs.items()}
-
         _write_arrow(path, _chunks(inputs, run, batch_size))
+
+    code = code_identity("sparse_core.modifiers.distillation", "torch", "transformers")
+    key = identity(code, model_fingerprint(teacher), dataset_fingerprint(inputs), *output_keys)
+    path, was_there = cached("teacher_outputs", f"{key}.arrow", write)
+    if was_there:
+        logger.info("teacher: its outputs for these %d rows are on disk; the teacher does not run", len(dataset))
     return datasets.concatenate_datasets([dataset, datasets.Dataset.from_file(str(path))], axis=1)
 
 
@@ -223,18 +225,15 @@ def _chunks(
 
 
 def _write_arrow(path: Path, chunks: Iterator[dict[str, list[np.ndarray]]]) -> None:
-    """Writes an Arrow stream that appears under `path` whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with partial_path(path) as partial:
-        with pa.OSFile(str(partial), "wb") as sink:
-            writer = None
-            for chunk in chunks:
-                record = pa.record_batch({TEACHER_PREFIX + key: _list_array(rows) for key, rows in chunk.items()})
-                writer = writer or pa.ipc.new_stream(sink, record.schema)  # the first chunk says how deep the lists are
-                writer.write_batch(record)
-            if writer is not None:
-                writer.close()
-        publish(partial, path)
+    """Writes an Arrow stream."""
+    with pa.OSFile(str(path), "wb") as sink:
+        writer = None
+        for chunk in chunks:
+            record = pa.record_batch({TEACHER_PREFIX + key: _list_array(rows) for key, rows in chunk.items()})
+            writer = writer or pa.ipc.new_stream(sink, record.schema)  # the first chunk says how deep the lists are
+            writer.write_batch(record)
+        if writer is not None:
+            writer.close()
 
 
 def _list_array(rows: list[np.ndarray]) -> pa.Array:

@@ -18,7 +18,7 @@ from sparse_core.sources.data.json_array import JsonArray
 from sparse_core.sources.data.parquet_file import ParquetRows
 from sparse_core.sources.data.rows import Row
 from sparse_core.sources.data.squad_json import ArticleError, squad_rows
-from sparse_core.sources.object_store import local_path
+from sparse_core.store import local_path
 
 SUFFIXES = (".csv", ".json", ".jsonl", ".parquet", ".txt")
 _ENCODING = "utf-8-sig"  # UTF-8, with or without the mark that spreadsheets put first
@@ -46,7 +46,7 @@ class DataFile:
         Raises:
             SparseCoreError: it is in object storage.
         """
-        return cls(setting, local_path(setting, uri))
+        return cls(setting, local_path(uri))
 
     @property
     def name(self) -> str:

@@ -16,7 +16,7 @@ from sparse_core.sources.data.hub_names import HUB_NAMES, PARQUET_REVISION, HubL
 from sparse_core.sources.data.parquet_conversion import DEFAULT_CONFIG, configurations, read_conversion
 from sparse_core.sources.data.rows import RowSource
 from sparse_core.sources.data.saved_dataset import is_saved, read_saved
-from sparse_core.sources.object_store import is_object, local_path
+from sparse_core.store import is_object, local_path
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ def require_directory(name: str, revision: str) -> Path:
     Raises:
         SparseCoreError: it is in object storage, or no directory; or a revision is given for it.
     """
-    directory = local_path(_SETTING, name)
+    directory = local_path(name)
     if directory.is_file():
         raise DataError(f"{_SETTING}: {directory} is a file; name files as train_file, validation_file and test_file")
     if not directory.is_dir():

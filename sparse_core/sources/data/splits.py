@@ -13,7 +13,7 @@ from sparse_core.sources.data.hub_datasets import is_directory, read_data_set, r
 from sparse_core.sources.data.hub_names import locate
 from sparse_core.sources.data.rows import RowSource
 from sparse_core.sources.data.share import cut
-from sparse_core.sources.object_store import is_object
+from sparse_core.store import is_object
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,6 @@ import re
 import shutil
 from pathlib import Path
 
-from sparse_core.artifacts import require_disk_space
 from sparse_core.errors import ModelError
 from sparse_core.sources.models.hub_models import download
 from sparse_core.sources.models.model_directory import (
@@ -19,8 +18,8 @@ from sparse_core.sources.models.model_directory import (
     require_tokenizer,
 )
 from sparse_core.sources.models.pickled_weights import write_safetensors
-from sparse_core.sources.object_store import is_object, local_path
 from sparse_core.sources.zoo.stubs import is_stub, model_source
+from sparse_core.store import is_object, local_path, require_room
 
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _EXPECTED = "expected a directory, a hub id such as 'google-bert/bert-base-uncased', or a zoo: stub"
@@ -75,7 +74,7 @@ def find_model(
             setting=setting,
             asked=model,
         )
-    directory = source if isinstance(source, Path) else local_path(setting, source)
+    directory = source if isinstance(source, Path) else local_path(source)
     if not directory.exists():
         raise ModelError(f"{setting}: the directory {model} does not exist; {_EXPECTED}")
     if revision:
@@ -99,7 +98,7 @@ def copy_model(source: Path, destination: Path) -> None:
     names = [CONFIG_NAME, *require_tokenizer(source)]
     names += [name for name in TRAINING_NAMES if (source / name).is_file()]
     size_bytes = sum((source / name).stat().st_size for name in (*names, *weights))
-    require_disk_space(destination, size_bytes, f"a copy of {source}")
+    require_room(destination, size_bytes, f"a copy of {source}")
     if are_pickled(weights):
         files = [source / name for name in weights if not name.endswith(".json")]
         write_safetensors(files, destination / WEIGHTS_NAME)

@@ -16,8 +16,8 @@ from pathlib import Path
 from pickle import UnpicklingError  # the error alone: nothing here reads a pickle but torch's restricted reader
 from typing import TYPE_CHECKING, Any
 
-from sparse_core.artifacts import partial_path, require_disk_space
 from sparse_core.errors import DependencyError, ModelError, OutputError
+from sparse_core.store import publishing_file, require_room
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,15 +61,14 @@ def write_safetensors(files: Sequence[Path], path: Path) -> None:
     refuse_sparseml_quantization(tensors, files[0])
     tensors = _unshared(tensors)
     num_bytes = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-    require_disk_space(path.parent, num_bytes, f"{path.name} from {files[0].parent}")
+    require_room(path.parent, num_bytes, f"{path.name} from {files[0].parent}")
     names = f"{files[0].name}" + (f" and {len(files) - 1} more" if len(files) > 1 else "")
     logger.info("model: %s is a pickle: its tensors are read without running it, and kept as %s", names, path.name)
-    with partial_path(path) as partial:
+    with publishing_file(path) as partial:
         try:
             save_file(tensors, partial, metadata={"format": "pt"})
         except (OSError, SafetensorError) as error:
             raise OutputError(f"output: {path} cannot be written: {str(error).splitlines()[0]}") from None
-        partial.replace(path)
 
 
 def refuse_sparseml_quantization(names: Iterable[str], path: Path) -> None:

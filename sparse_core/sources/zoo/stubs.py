@@ -19,8 +19,8 @@ from typing import TypeVar
 
 from sparse_core.errors import ConfigError, ModelError, RecipeError, SparseCoreError, did_you_mean
 from sparse_core.sources.models.model_directory import CONFIG_NAME
-from sparse_core.sources.object_store import is_object, local_path
 from sparse_core.sources.zoo.table import DEFAULT_RECIPE, MODELS, RECIPES
+from sparse_core.store import is_object, local_path
 
 logger = logging.getLogger(__name__)
 
@@ -155,8 +155,8 @@ def _mirrored(asked: _Asked) -> Path | None:
     if not mirror:
         return None
     if is_object(mirror):
-        return local_path(MIRROR_VARIABLE, f"{mirror.rstrip('/')}/{asked.path}")
-    root = local_path(MIRROR_VARIABLE, mirror)
+        return local_path(f"{mirror.rstrip('/')}/{asked.path}")
+    root = local_path(mirror)
     if not root.is_dir():
         raise ConfigError(
             f"{MIRROR_VARIABLE}: {mirror} is no directory; expected one that is laid out by stub, or unset"

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from sparse_core.artifacts.dataset import DatasetSchema
 from sparse_core.errors import DataError, ModelError
 from sparse_core.tasks.base import Collator, Task, TaskOptions
 from sparse_core.tasks.columns import ROWS_TO_LOOK_AT, checked_text, is_text, require_column
 from sparse_core.tasks.rows import ColumnChoice, RowReader
-from sparse_core.tasks.schema import DatasetSchema
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,6 +12,7 @@ from unicodedata import category
 
 from pydantic import Field
 
+from sparse_core.artifacts.dataset import DatasetSchema
 from sparse_core.errors import ConfigError
 from sparse_core.tasks.base import Collator, Task, TaskOptions
 from sparse_core.tasks.collate import PaddingCollator
@@ -27,7 +28,6 @@ from sparse_core.tasks.question_answering.answers import (
 )
 from sparse_core.tasks.question_answering.rows import AnswerReader
 from sparse_core.tasks.rows import ColumnChoice, RowReader
-from sparse_core.tasks.schema import DatasetSchema
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from sparse_core.artifacts.dataset import DatasetSchema
 from sparse_core.errors import ConfigError
 from sparse_core.tasks.base import Collator, Task, TaskOptions
 from sparse_core.tasks.collate import PaddingCollator
 from sparse_core.tasks.pairs import room_for_pair
 from sparse_core.tasks.rows import ColumnChoice, RowReader
-from sparse_core.tasks.schema import DatasetSchema
 from sparse_core.tasks.text_classification.rows import (
     MULTI_LABEL,
     REGRESSION,

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from sparse_core.artifacts.dataset import DatasetSchema
 from sparse_core.errors import ConfigError
 from sparse_core.tasks.base import Collator, Task, TaskOptions
 from sparse_core.tasks.collate import IGNORE_INDEX, PaddingCollator
 from sparse_core.tasks.rows import ColumnChoice, RowReader
-from sparse_core.tasks.schema import DatasetSchema
 from sparse_core.tasks.token_classification.entities import EntityCounts, count_entities, inside_of
 from sparse_core.tasks.token_classification.rows import TokenReader
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparse_core.artifacts import file_sha256
 from sparse_core.benchmark.engines import ENGINES, is_installed
 from sparse_core.benchmark.engines.base import make_inputs
 from sparse_core.errors import ModelError
+from sparse_core.store import file_sha256
 
 VOCAB_SIZE = 100
 SHAPES = [(1, 8), (3, 17)]

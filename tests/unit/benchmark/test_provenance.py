@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from sparse_core.artifacts import staged
 from sparse_core.benchmark.provenance import (
     command_line,
     deployed_model,
@@ -18,6 +17,7 @@ from sparse_core.benchmark.provenance import (
     training_runs,
 )
 from sparse_core.errors import ModelError
+from sparse_core.store import staged
 
 
 def test_an_export_without_a_model_is_refused(tmp_path):

@@ -14,9 +14,9 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
+from sparse_core.artifacts.dataset import DatasetSchema
 from sparse_core.errors import ConfigError, ExportError, OutputError
 from sparse_core.steps.export_onnx import _spread, export_onnx
-from sparse_core.tasks.schema import DatasetSchema
 from tests.unit.export.conftest import WORDS, make_tokenizer
 
 KINDS: dict[str, dict[str, Any]] = {

@@ -8,8 +8,8 @@ import torch
 import transformers
 from safetensors.torch import load_file
 
-from sparse_core.artifacts import exclusive
 from sparse_core.errors import ConfigError, DataError, ModelError, OutputError, RecipeError
+from sparse_core.store import locked
 from sparse_core.training.trainer import Trainer
 
 
@@ -155,7 +155,7 @@ def test_what_no_command_has_written_is_left_alone(run, tmp_path):
 
 def test_an_output_dir_in_use_is_refused(run, tmp_path):
     with (
-        exclusive(tmp_path / "out", "test"),
+        locked(tmp_path / "out"),
         pytest.raises(OutputError, match="^--output_dir: .* is in use by process"),
     ):
         run()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sparse_core.errors import SparseCoreError
-from sparse_core.sources.object_store import is_object, local_path
+from sparse_core.store import is_object, local_path
 
 
 def test_a_path_is_itself(monkeypatch):

@@ -14,9 +14,9 @@ import pyarrow as pa
 import pytest
 
 from sparse_core import artifacts
-from sparse_core.artifacts import fingerprint, read_manifest
 from sparse_core.errors import ConfigError, DataError, OutputError, SparseCoreError
 from sparse_core.steps.fetch_dataset import fetch_dataset
+from sparse_core.store import identity, read_manifest
 from sparse_core.tasks import read_schema
 
 TRAIN = [("a fine film", "pos"), ("a dull film", "neg"), ("great, really", "pos")]
@@ -165,7 +165,7 @@ def test_the_same_files_give_the_same_artifact_from_anywhere(files, tmp_path):
     for setting, name in files.items():
         files[setting] = str(Path(name).rename(moved / Path(name).name))
     fetch_dataset(tmp_path / "second", **files)
-    assert fingerprint(tmp_path / "first") == fingerprint(tmp_path / "second")
+    assert identity(tmp_path / "first") == identity(tmp_path / "second")
 
 
 def test_hugging_face_datasets_reads_the_splits(files, tmp_path):
@@ -177,7 +177,7 @@ def test_hugging_face_datasets_reads_the_splits(files, tmp_path):
 
 
 def test_the_files_must_be_those_that_were_submitted(files, tmp_path):
-    content_hash = fingerprint(*map(Path, files.values()))
+    content_hash = identity(*map(Path, files.values()))
     fetch_dataset(tmp_path / "same", **files, content_hash=content_hash)
     with Path(files["test_file"]).open("a") as stream:
         stream.write("\n")

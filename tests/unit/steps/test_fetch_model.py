@@ -11,9 +11,9 @@ import transformers
 from safetensors.torch import load_file
 from tokenizers import BertWordPieceTokenizer
 
-from sparse_core.artifacts import fingerprint, read_manifest
 from sparse_core.errors import ModelError, OutputError
 from sparse_core.steps.fetch_model import fetch_model
+from sparse_core.store import identity, read_manifest
 
 FILES = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
 
@@ -83,14 +83,14 @@ def test_records_of_a_training_come_along_and_checkpoints_do_not(model, tmp_path
 
 def test_a_later_change_of_the_source_does_not_reach_the_copy(model, tmp_path):
     fetch_model(tmp_path / "out", model=str(model))
-    before = fingerprint(tmp_path / "out")
+    before = identity(tmp_path / "out")
     with (model / "model.safetensors").open("r+b") as stream:
         stream.write(b"\xff" * 100)
-    assert fingerprint(tmp_path / "out") == before
+    assert identity(tmp_path / "out") == before
 
 
 def test_the_directory_must_be_the_one_that_was_submitted(model, tmp_path):
-    content_hash = fingerprint(model)
+    content_hash = identity(model)
     fetch_model(tmp_path / "same", model=str(model), content_hash=content_hash)
     (model / "config.json").write_text((model / "config.json").read_text() + "\n")
     with pytest.raises(ModelError, match="^content_hash: .*model changed since this run was submitted; submit"):
@@ -117,7 +117,7 @@ def test_pickled_weights_give_the_same_model(saved, model, tmp_path):
     weights = load_file(model / "model.safetensors")
     (model / "model.safetensors").unlink()
     torch.save(weights, model / "pytorch_model.bin")
-    facts = fetch_model(tmp_path / "out", model=str(model), content_hash=fingerprint(model))
+    facts = fetch_model(tmp_path / "out", model=str(model), content_hash=identity(model))
     assert sorted(read_manifest(tmp_path / "out")["files"]) == FILES
     assert facts["size_bytes"] > sum(tensor.nbytes for tensor in weights.values())
     first, second = (transformers.AutoModel.from_pretrained(path).state_dict() for path in (saved, tmp_path / "out"))

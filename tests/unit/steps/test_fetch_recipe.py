@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from sparse_core.artifacts import fingerprint, read_manifest
 from sparse_core.errors import OutputError, RecipeError
 from sparse_core.recipe import load_recipe
 from sparse_core.steps.fetch_recipe import fetch_recipe
+from sparse_core.store import identity, read_manifest
 
 YAML = "end: 3\nunused: 1\na_modifiers:\n  - !EpochRangeModifier {start_epoch: 0, end_epoch: eval(end)}\n"
 
@@ -46,11 +46,11 @@ def test_settings_without_effect_are_logged_and_kept(
 def test_an_artifact_as_the_source(tmp_path: Path) -> None:
     fetch_recipe(tmp_path / "first", recipe="dense/base")
     fetch_recipe(tmp_path / "second", recipe=str(tmp_path / "first"))
-    assert fingerprint(tmp_path / "first") == fingerprint(tmp_path / "second")
+    assert identity(tmp_path / "first") == identity(tmp_path / "second")
 
 
 def test_the_file_must_be_the_one_that_was_submitted(tmp_path: Path, file: Path) -> None:
-    content_hash = fingerprint(file)
+    content_hash = identity(file)
     fetch_recipe(tmp_path / "same", recipe=str(file), content_hash=content_hash)
     file.write_text(YAML.replace("3", "4"))
     with pytest.raises(RecipeError, match="mine.yaml has changed since this run was submitted; submit the run again"):

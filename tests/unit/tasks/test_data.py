@@ -12,8 +12,8 @@ import datasets
 import pytest
 
 import sparse_core.tasks.data
-from sparse_core.artifacts import cache_root
 from sparse_core.errors import ConfigError, DataError
+from sparse_core.store import cache_root
 from sparse_core.tasks import get_task, load_tokenizer, read_examples
 from sparse_core.tasks.text_classification.task import TextClassification
 from tests.unit.tasks.conftest import make_dataset

@@ -8,7 +8,6 @@ import pytest
 import torch
 import transformers
 
-from sparse_core.artifacts import cache_root
 from sparse_core.errors import ModelError
 from sparse_core.modifiers.distillation import teacher as module
 from sparse_core.modifiers.distillation.teacher import (
@@ -18,6 +17,7 @@ from sparse_core.modifiers.distillation.teacher import (
     run_teacher,
     with_teacher_outputs,
 )
+from sparse_core.store import cache_root
 
 CPU = torch.device("cpu")
 

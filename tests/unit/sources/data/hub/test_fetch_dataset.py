@@ -11,10 +11,10 @@ import datasets
 import pyarrow as pa
 import pytest
 
-from sparse_core.artifacts import fingerprint, read_manifest
 from sparse_core.errors import DataError, SparseCoreError
 from sparse_core.sources.data.hub_names import PARQUET_REVISION
 from sparse_core.steps.fetch_dataset import fetch_dataset
+from sparse_core.store import identity, read_manifest
 from sparse_core.tasks import read_schema
 
 TEXT = datasets.Value("string")
@@ -96,7 +96,7 @@ def test_a_task_of_glue(glue, tmp_path, caplog):
     assert rows(tmp_path / "named", "train")[0] == ("sentence1 0", "sentence2 0", 1)
     assert f"nyu-mll/glue/mrpc, split test: {UNLABELLED}" in messages(caplog)
     fetch_dataset(tmp_path / "glue", dataset_name="glue", dataset_config_name="mrpc")
-    assert fingerprint(tmp_path / "glue") == fingerprint(tmp_path / "named")
+    assert identity(tmp_path / "glue") == identity(tmp_path / "named")
     manifest = read_manifest(tmp_path / "named")
     assert (manifest["dataset_name"], manifest["dataset_config_name"]) == ("nyu-mll/glue", "mrpc")
 
@@ -263,7 +263,7 @@ def test_the_first_rows_of_declared_classes(saved, tmp_path):
 
 def test_a_directory_must_be_the_one_that_was_submitted(saved, tmp_path):
     name = saved(train=[0, 1], validation=[0])
-    content_hash = fingerprint(tmp_path / "saved")
+    content_hash = identity(tmp_path / "saved")
     fetch_dataset(tmp_path / "same", dataset_name=name, content_hash=content_hash)
     (tmp_path / "saved" / "note").write_text("x")
     with pytest.raises(DataError, match=f"^content_hash: {name} has changed since this run was submitted; submit the"):

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from sparse_core.artifacts import write_json
 from sparse_core.errors import DataError
+from sparse_core.store import write_json
 
 SCHEMA_NAME = "dataset.json"
 
