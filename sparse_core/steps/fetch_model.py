@@ -27,6 +27,7 @@ def fetch_model(output: Path, *, model: str, revision: str = "", content_hash: s
         SparseCoreError: the model cannot be found or fetched, lacks a file, has weights that are more than tensors or
             needs code of its own, has changed since it was submitted, or the output is in use.
     """
+    from sparse_core.artifacts.model import Model
     from sparse_core.sources.models.find import copy_model, find_model, is_local
 
     require_free(output)
@@ -36,5 +37,6 @@ def fetch_model(output: Path, *, model: str, revision: str = "", content_hash: s
         if content_hash and is_local(model) and identity(source) != content_hash:
             raise ModelError(f"content_hash: {model} changed since this run was submitted; submit the run again")
         size_bytes = sum(file.stat().st_size for file in staging.iterdir())
-        RunRecord(step="fetch_model", settings={"model": model, "revision": revision}).write(staging)
+        settings = {"model": model, "revision": revision}
+        RunRecord(step="fetch_model", settings=settings, log_history=Model(source).log_history()).write(staging)
     return {"size_bytes": size_bytes}

@@ -47,13 +47,14 @@ def qat_finalize(
         SparseCoreError: the model has no checkpoint of this recipe, the inputs do not fit one another, or the output
             is in use.
     """
+    from sparse_core.artifacts.model import CHECKPOINT_FOLDER, Model
     from sparse_core.errors import ModelError
     from sparse_core.recipe import load_recipe
-    from sparse_core.training.run import CHECKPOINT_FOLDER, TrainingRun
+    from sparse_core.training.run import TrainingRun
     from sparse_core.training.settings import TrainingSettings
 
     loaded = load_recipe(recipe)
-    checkpoint = model / CHECKPOINT_FOLDER
+    checkpoint = Model(model).checkpoint
     run = TrainingRun(
         step="qat_finalize",
         model=model,
