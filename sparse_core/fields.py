@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 
 from sparse_core.errors import ConfigError, SparseCoreError, listed, nearest
 
-_SCALARS = {float: "a number", int: "a whole number", bool: "true or false", str: "a text", dict: "a mapping"}
+_SCALARS = {float: "a number", int: "a whole number", bool: "true or false", str: "a text", dict: "a JSON object"}
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -29,6 +29,24 @@ class Options(BaseModel):
         if isinstance(value, bool) and not takes_booleans(annotation):  # pydantic would read true as 1
             raise ValueError
         return value
+
+
+def _mapping(value: Any) -> Any:
+    if not isinstance(value, str):
+        return {} if value is None else value
+    return json.loads(value) if value.strip() else {}  # a JSONDecodeError is a ValueError
+
+
+JsonObject = Annotated[dict[str, Any], BeforeValidator(_mapping)]
+"""A mapping, also as the text of a JSON object; an empty text is an empty mapping."""
+
+
+def _joined(value: Any) -> Any:
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+
+NameList = Annotated[str, BeforeValidator(_joined)]
+"""Names separated by commas, also as a list."""
 
 
 def validated(
@@ -141,7 +159,7 @@ def _words(annotation: Any) -> str:
         names = [argument or "''" for argument in arguments]
         return names[0] if len(names) == 1 else f"one of {', '.join(names)}"
     if origin is dict or (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-        return "a mapping"
+        return "a JSON object"
     if origin in (list, tuple):
         return "a list of names" if arguments[0] is str else f"a list, each {_words(arguments[0])}"
     if origin in (Union, types.UnionType):

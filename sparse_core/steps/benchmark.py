@@ -8,6 +8,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sparse_core.benchmark.options import BenchmarkOptions
+from sparse_core.fields import Options
+from sparse_core.steps.spec import Kind, MaxSeqLength, Port, step
+
 if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedModel
@@ -22,6 +26,24 @@ _EVAL_BATCH_SIZE = 16
 _FLOAT_BYTES = 4
 
 
+class BenchmarkStepSettings(Options):
+    """Settings of `benchmark`."""
+
+    max_seq_length: MaxSeqLength = 128
+    benchmark_options: BenchmarkOptions = BenchmarkOptions()
+
+
+@step(
+    inputs=(
+        Port("teacher", Kind.MODEL, "The dense model."),
+        Port("sparse", Kind.MODEL, "The pruned float32 model."),
+        Port("quantized", Kind.MODEL, "The final model, as torch runs it."),
+        Port("deployment", Kind.DEPLOYMENT, "Output of export_onnx for the final model."),
+        Port("dataset", Kind.DATASET, "Dataset artifact; accuracy is measured on its test split, else on validation."),
+    ),
+    output=Port("report", Kind.REPORT, "report.json, report.html and summary.json."),
+    settings=BenchmarkStepSettings,
+)
 def benchmark(
     teacher: Path,
     sparse: Path,
@@ -29,32 +51,9 @@ def benchmark(
     deployment: Path,
     dataset: Path,
     output: Path,
-    *,
-    max_seq_length: int = 128,
-    batch_sizes: str = "1,16",
-    sequence_lengths: str = "32,128",
-    num_threads: int = 0,
-    num_runs: int = 30,
-    num_warmup_runs: int = 5,
-    engines: str = "",
+    settings: BenchmarkStepSettings,
 ) -> dict[str, float]:
     """Measures accuracy, sparsity, size, latency and memory of the models and writes report.json and report.html.
-
-    Args:
-        teacher: model artifact of the dense model.
-        sparse: model artifact of the pruned float32 model.
-        quantized: model artifact of the final model, as torch runs it.
-        deployment: output of export_onnx for the final model.
-        dataset: dataset artifact; accuracy is measured on its test split, or on validation when it has no test split.
-        output: where the report artifact shall appear.
-        max_seq_length: longest input in tokens for accuracy; longer rows are cut.
-        batch_sizes: batch sizes of the latency sweep, separated by commas.
-        sequence_lengths: input lengths in tokens of the latency sweep, separated by commas.
-        num_threads: threads for every engine; 0: one per core that this process may use.
-        num_runs: timed runs of each model in each engine at each input shape.
-        num_warmup_runs: untimed runs before those.
-        engines: engines to measure, separated by commas: torch, onnxruntime, openvino, deepsparse; empty: all that
-            are installed.
 
     Returns:
         The numbers of summary.json by name, all finite floats.
@@ -75,23 +74,15 @@ def benchmark(
     from sparse_core.tasks.tokenizers import max_tokens
 
     paths = {"teacher": teacher, "sparse": sparse, "quantized": quantized, "deployment": deployment, "dataset": dataset}
-    given: dict[str, Any] = {
-        "max_seq_length": max_seq_length,
-        "batch_sizes": batch_sizes,
-        "sequence_lengths": sequence_lengths,
-        "num_threads": num_threads,
-        "num_runs": num_runs,
-        "num_warmup_runs": num_warmup_runs,
-        "engines": engines,
-    }
-    settings = parse_settings(**given)
+    given: dict[str, Any] = {"max_seq_length": settings.max_seq_length, **settings.benchmark_options.model_dump()}
+    measured = parse_settings(**given)
     require_matplotlib()
     schema = read_schema(dataset)
     require_same_task(deployment, schema.task, task_of(schema).output_names, schema.label_names)
     for model in (teacher, sparse, quantized):
-        settings.check_positions(model, max_tokens(Model(model).config()))
-    with publishing(output) as staging, _torch_threads(settings.num_threads):
-        report = _compare(_Artifacts(**paths), settings)
+        measured.check_positions(model, max_tokens(Model(model).config()))
+    with publishing(output) as staging, _torch_threads(measured.num_threads):
+        report = _compare(_Artifacts(**paths), measured)
         report["command"] = command_line("benchmark", {**paths, "output": output, **given})
         results = write_report(report, staging)
         RunRecord(step="benchmark", settings=given).write(staging)

@@ -1,4 +1,4 @@
-"""The step that turns a trained model into a verified ONNX deployment."""
+"""Step: turn a trained model into a verified ONNX deployment."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparse_core.artifacts.record import RunRecord
-from sparse_core.export.settings import require_settings
-from sparse_core.store import publishing, require_free, require_room, write_json
+from sparse_core.export.options import ExportOptions
+from sparse_core.fields import Options
+from sparse_core.steps.spec import Kind, MaxSeqLength, Port, step
+from sparse_core.store import publishing, require_room, write_json
 
 if TYPE_CHECKING:
     from sparse_core.export.verify import Verification
@@ -15,47 +17,34 @@ if TYPE_CHECKING:
 _DEPLOYMENT_NAME = "deployment"
 
 
-def export_onnx(
-    model: Path,
-    dataset: Path,
-    output: Path,
-    *,
-    opset: int = 14,
-    weight_type: str = "auto",
-    max_seq_length: int = 128,
-    min_agreement: float = 0.99,
-    max_metric_loss: float = 0.005,
-    num_verification_rows: int = 1000,
-) -> dict[str, float | int | str]:
-    """Exports a model to ONNX and publishes it only if ONNX Runtime agrees with torch on validation rows.
+class ExportOnnxSettings(Options):
+    """Settings of `export_onnx`."""
 
-    Args:
-        model: Model artifact; a quantized one is written with int8 weights, another as float32.
-        dataset: Dataset artifact, whose validation split both runtimes predict.
-        output: Directory to make: `deployment/` and `verification.json`.
-        opset: ONNX opset version, 13 to 17.
-        weight_type: How weights of quantized Linear layers are stored: int8, uint8, or auto, which takes int8 where
-            no CPU can overflow.
-        max_seq_length: Longest row in tokens; longer ones are cut for the verification.
-        min_agreement: Smallest share of the decisions on validation rows that both must make alike, 0 to 1.
-        max_metric_loss: Largest drop of the task's metric from torch to ONNX Runtime.
-        num_verification_rows: How many validation rows to compare, spread evenly over the split.
+    max_seq_length: MaxSeqLength = 128
+    export_options: ExportOptions = ExportOptions()
+
+
+@step(
+    inputs=(
+        Port("model", Kind.MODEL, "Trained model; a quantized one is written with int8 weights, others as float32."),
+        Port("dataset", Kind.DATASET, "Dataset artifact, whose validation split both runtimes predict."),
+    ),
+    output=Port("deployment", Kind.DEPLOYMENT, "The ONNX file with all that an application needs to use it."),
+    settings=ExportOnnxSettings,
+)
+def export_onnx(model: Path, dataset: Path, output: Path, settings: ExportOnnxSettings) -> dict[str, float | int | str]:
+    """Exports a model to ONNX and publishes it only if ONNX Runtime agrees with torch on validation rows.
 
     Returns:
         Agreement, metrics and size of the file.
 
     Raises:
-        ConfigError: a setting is not one of those accepted.
         ExportError: ONNX Runtime disagrees beyond the tolerance; nothing is published.
     """
-    require_free(output)
-    require_settings(
-        opset=opset,
-        weight_type=weight_type,
-        min_agreement=min_agreement,
-        max_metric_loss=max_metric_loss,
-        num_verification_rows=num_verification_rows,
-    )
+    opset, weight_type = settings.export_options.opset, settings.export_options.weight_type
+    max_seq_length, options = settings.max_seq_length, settings.export_options
+    min_agreement, max_metric_loss = options.min_agreement, options.max_metric_loss
+    num_verification_rows = options.num_verification_rows
     from sparse_core.export.deployment import MODEL_NAME, RECIPE_NAME, write_deployment
     from sparse_core.export.onnx import export_model, model_inputs
     from sparse_core.export.verify import Tolerance, verify

@@ -1,4 +1,4 @@
-"""Reads and checks the rows of a data set, and leaves them in the form that training reads."""
+"""Step: read and check the rows of a data set, and leave them in the form that training reads."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
 from sparse_core.artifacts.record import RunRecord
-from sparse_core.errors import ConfigError, DataError, did_you_mean
-from sparse_core.store import identity, publishing, require_free, require_room
+from sparse_core.errors import DataError, did_you_mean
+from sparse_core.fields import JsonObject, NameList, Options
+from sparse_core.steps.spec import Kind, Port, step
+from sparse_core.store import identity, publishing, require_room
 
 if TYPE_CHECKING:
     from sparse_core.sources.data.glue import NamedTask
@@ -21,88 +25,108 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def fetch_dataset(
-    output: Path,
-    *,
-    task: str = "text_classification",
-    train_file: str = "",
-    validation_file: str = "",
-    test_file: str = "",
-    dataset_name: str = "",
-    dataset_config_name: str = "",
-    dataset_revision: str = "",
-    task_name: str = "",
-    text_column: str = "",
-    label_column: str = "",
-    validation_ratio: float = 0.0,
-    eval_on_test: bool = False,
-    max_train_samples: int = 0,
-    max_eval_samples: int = 0,
-    max_predict_samples: int = 0,
-    task_args: str = "",
-    content_hash: str = "",
-) -> dict[str, Any]:
-    """Checks every row of a data set and writes its splits as Arrow files, with the labels of the training rows.
+class DatasetOptions(Options):
+    """Settings of a data set that are rarely set."""
 
-    Args:
-        output: where the data set artifact appears.
-        task: what the data is for: text_classification, token_classification, question_answering or
-            masked_language_modeling.
-        train_file: rows to learn from: CSV with a header, JSON (an array of records, or an object with such an array
-            as data), JSON lines, Parquet, or text with a row on each line; in UTF-8.
-        validation_file: rows for measuring during training, in any of these forms.
-        test_file: rows for measuring at the end; empty: none.
-        dataset_name: in place of files: a data set of the Hugging Face hub, or a directory that save_to_disk wrote or
-            that is laid out as a data set on the hub.
-        dataset_config_name: its configuration; empty: its default.
-        dataset_revision: its branch, tag or commit on the hub; empty: the default branch.
-        task_name: for text_classification a task of GLUE, or imdb; for token_classification ner, pos or chunk.
-        text_column: column with the text or the tokens; two columns separated by a comma for a pair of texts; empty:
-            found from the columns that there are.
-        label_column: column with the label or the tags; empty: found likewise.
-        validation_ratio: share of the training rows to keep for validation where the data has no validation split, 0 to
-            below 1.
-        eval_on_test: where the data has no validation split, measure on the test split during training too.
-        max_train_samples: training rows to keep, from the first on; 0: all.
-        max_eval_samples: validation rows to keep; 0: all.
-        max_predict_samples: test rows to keep; 0: all.
-        task_args: options of the task as a JSON object.
-        content_hash: fingerprint of the files when they were submitted; empty: not checked.
+    dataset_config_name: str = Field("", description="Configuration of dataset_name; empty: its default.")
+    dataset_revision: str = Field(
+        "", description="Branch, tag or commit of dataset_name on the hub; empty: the default branch."
+    )
+    task_name: str = Field(
+        "",
+        description="For text_classification a task of GLUE, or imdb; for token_classification ner, pos or chunk.",
+    )
+    text_column: NameList = Field(
+        "",
+        description="Column with the text or the tokens; two columns separated by a comma for a pair of texts; empty: "
+        "found from the columns that there are.",
+    )
+    label_column: str = Field("", description="Column with the label or the tags; empty: found from the columns.")
+    validation_ratio: float = Field(
+        0.0,
+        ge=0.0,
+        lt=1.0,
+        description="Share of the training rows to keep for validation where the data has no validation split.",
+    )
+    eval_on_test: bool = Field(
+        False, description="Measure on the test split during training where the data has no validation split."
+    )
+    max_train_samples: int = Field(0, ge=0, description="Training rows to keep, from the first on; 0: all.")
+    max_eval_samples: int = Field(0, ge=0, description="Validation rows to keep; 0: all.")
+    max_predict_samples: int = Field(0, ge=0, description="Test rows to keep; 0: all.")
+    task_args: JsonObject = Field({}, description="Options of the task, as a JSON object.")
+    content_hash: str = Field("", description="Identity of the files when the run was submitted; empty: not checked.")
+
+
+class FetchDatasetSettings(Options):
+    """Settings of `fetch_dataset`."""
+
+    task: str = Field(
+        "text_classification",
+        description="What the data is for: text_classification, token_classification, question_answering or "
+        "masked_language_modeling.",
+    )
+    train_file: str = Field(
+        "",
+        description="Rows to learn from: CSV with a header, JSON (an array of records, or an object with such an array "
+        "as data), JSON lines, Parquet, or text with a row on each line; in UTF-8.",
+    )
+    validation_file: str = Field("", description="Rows to measure on during training, in any of these forms.")
+    test_file: str = Field("", description="Rows to measure on at the end; empty: none.")
+    dataset_name: str = Field(
+        "",
+        description="In place of files: a data set of the Hugging Face hub, or a folder that save_to_disk wrote or "
+        "that is laid out as a data set on the hub.",
+    )
+    dataset_options: DatasetOptions = DatasetOptions()
+
+
+@step(
+    output=Port("dataset", Kind.DATASET, "The splits as Arrow files, with the labels of the training rows."),
+    settings=FetchDatasetSettings,
+)
+def fetch_dataset(output: Path, settings: FetchDatasetSettings) -> dict[str, Any]:
+    """Checks every row of a data set and writes its splits as Arrow files, with the labels of the training rows.
 
     Returns:
         Number of rows of each split (0 where there is none), and number of labels. Test rows without labels are a split
         of their own, `unlabelled_test`.
 
     Raises:
-        SparseCoreError: a source, column, row, label or option cannot be used, a file has changed since it was
-            submitted, or the output is in use.
+        SparseCoreError: a source, column, row, label or option cannot be used, or a file has changed since the run was
+            submitted.
     """
     from sparse_core.sources.data.splits import DataChoice, find_splits, with_named_task
-    from sparse_core.tasks import ColumnChoice, DatasetSchema, get_task, parse_task_args
+    from sparse_core.tasks import ColumnChoice, DatasetSchema, get_task
     from sparse_core.tasks.quiet import datasets_bars_on_terminals
 
-    limits = {"train": max_train_samples, "validation": max_eval_samples, "test": max_predict_samples}
-    _require_counts(max_train_samples=max_train_samples, max_eval_samples=max_eval_samples,
-                    max_predict_samples=max_predict_samples)  # fmt: skip
+    options_of_data = settings.dataset_options
+    task, task_name, max_predict_samples = settings.task, options_of_data.task_name, options_of_data.max_predict_samples
+    text_column, label_column = options_of_data.text_column, options_of_data.label_column
+    content_hash = options_of_data.content_hash
+    limits = {
+        "train": options_of_data.max_train_samples,
+        "validation": options_of_data.max_eval_samples,
+        "test": max_predict_samples,
+    }
     choice, named = with_named_task(
         DataChoice(
-            train_file=train_file,
-            validation_file=validation_file,
-            test_file=test_file,
-            dataset_name=dataset_name,
-            dataset_config_name=dataset_config_name,
-            dataset_revision=dataset_revision,
-            validation_ratio=validation_ratio,
-            eval_on_test=eval_on_test,
+            train_file=settings.train_file,
+            validation_file=settings.validation_file,
+            test_file=settings.test_file,
+            dataset_name=settings.dataset_name,
+            dataset_config_name=options_of_data.dataset_config_name,
+            dataset_revision=options_of_data.dataset_revision,
+            validation_ratio=options_of_data.validation_ratio,
+            eval_on_test=options_of_data.eval_on_test,
         ),
         task,
         task_name,
     )
-    options = parse_task_args(task_args)
+    options = options_of_data.task_args
     if named is not None:
         options, text_column = {**named.task_args, **options}, text_column or named.text_column
     chosen_task = get_task(task, options)
-    require_free(output)
     with datasets_bars_on_terminals() if choice.dataset_name else nullcontext():
         sources = find_splits(choice)
     reader = chosen_task.row_reader(sources["train"], ColumnChoice(text_column, label_column, task_name))
@@ -197,9 +221,3 @@ def _is_given(label: Any, named: NamedTask | None) -> bool:
         return False
     is_list_of_none = isinstance(label, list) and bool(label) and all(entry is None for entry in label)
     return not is_blank(label) and not is_list_of_none
-
-
-def _require_counts(**counts: int) -> None:
-    for setting, count in counts.items():
-        if count < 0:
-            raise ConfigError(f"{setting}: expected a number of rows, or 0 for all, got {count}")

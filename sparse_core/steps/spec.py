@@ -1,0 +1,200 @@
+"""What a step is: a function with its settings and its artifacts, declared once.
+
+The command line, the KFP components, the config file and the pipelines are made from these declarations.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+from pydantic.fields import FieldInfo
+
+from sparse_core.errors import ConfigError, listed, nearest, renamed_settings
+from sparse_core.fields import Options, json_object, validated
+from sparse_core.store import require_free
+
+OUTPUT = "output"
+"""The parameter of every step that says where its artifact appears."""
+
+MaxSeqLength = Annotated[int, Field(ge=1, description="Longest row in tokens; the tokens beyond it are cut off.")]
+
+
+class Kind(StrEnum):
+    """The kinds of artifacts that go into and come out of steps."""
+
+    MODEL = "model"
+    DATASET = "dataset"
+    RECIPE = "recipe"
+    DEPLOYMENT = "deployment"
+    REPORT = "report"
+
+
+@dataclass(frozen=True)
+class Port:
+    """An artifact that a step reads or makes.
+
+    Attributes:
+        name: parameter of the step; for an output, the name that pipelines know it by.
+        kind: what the artifact is.
+        help: one sentence.
+        required: False for an input that may be left out.
+        many: the input is any number of artifacts, each with a name: a mapping of name to path.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    required: bool = True
+    many: bool = False
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting of a step as its user sees it.
+
+    Attributes:
+        name: the setting.
+        field: type, default, range and help.
+        group: the field of the settings model that holds the setting, where it is one of a group of options.
+    """
+
+    name: str
+    field: FieldInfo
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step, which is called as a function: paths by position or name, then settings by name.
+
+    Attributes:
+        name: the step, its command and its component.
+        title: first line of its help.
+        function: what runs; takes the inputs by name, `output` and `settings`.
+        inputs: the artifacts that it reads.
+        output: the artifact that it makes.
+        settings_model: its settings. A field whose type is an `Options` is a group: users of the command line give its
+            settings one by one, pipelines pass the group as one object.
+    """
+
+    name: str
+    title: str
+    function: Callable[..., dict[str, Any]]
+    inputs: tuple[Port, ...]
+    output: Port
+    settings_model: type[Options]
+
+    def __call__(self, *paths: Any, **values: Any) -> dict[str, Any]:
+        """Checks the settings and the output path, and runs the step.
+
+        Args:
+            paths: the inputs in their order, then the output.
+            values: the same by name, and the settings.
+
+        Returns:
+            The results of the step, numbers and texts by name.
+
+        Raises:
+            SparseCoreError: a setting does not fit, the output is in use, or the step refuses its input.
+        """
+        names = [*(port.name for port in self.inputs), OUTPUT]
+        given = {**dict(zip(names, paths, strict=False)), **values}
+        ports = {name: given.pop(name) for name in names if name in given}
+        self._require_paths(ports)
+        settings = self.read_settings(given)
+        require_free(ports[OUTPUT])
+        optional = {port.name: None for port in self.inputs if not port.required}
+        return self.function(**{**optional, **ports}, settings=settings)
+
+    def read_settings(self, values: Mapping[str, Any]) -> Options:
+        """The checked settings.
+
+        Args:
+            values: by name; the settings of a group one by one, or the group as a mapping or a JSON object.
+
+        Raises:
+            ConfigError: a setting is unknown, given twice, or does not fit.
+        """
+        groups = dict(groups_of(self.settings_model))
+        owners = {setting.name: setting.group for setting in self.settings()}
+        top: dict[str, Any] = {}
+        nested: dict[str, dict[str, Any]] = {name: {} for name in groups}
+        for name in groups:
+            nested[name] = json_object(values.get(name), name, '{"name": "value"}')
+        for name, value in values.items():
+            if name in groups:
+                continue
+            if name not in owners:
+                accepted = [*owners, *groups]
+                raise ConfigError(
+                    name, f"unknown setting of {self.name}", accepted=f"one of {listed(accepted)}",
+                    fix=nearest(name, accepted),
+                )  # fmt: skip
+            group = owners[name]
+            if group and name in nested[group]:
+                raise ConfigError(name, f"is given twice, also in {group}", fix="give it once")
+            (nested[group] if group else top)[name] = value
+        for name, group_values in nested.items():
+            flat = {key for key in group_values if key in values}
+            with renamed_settings(lambda path, name=name, flat=flat: _as_given(path, name, flat)):  # type: ignore[misc]
+                top[name] = validated(groups[name], group_values, inside=name)
+        return validated(self.settings_model, top)
+
+    def settings(self) -> Iterator[Setting]:
+        """All settings, those of groups one by one."""
+        groups = dict(groups_of(self.settings_model))
+        for name, field in self.settings_model.model_fields.items():
+            if name in groups:
+                yield from (Setting(key, inner, name) for key, inner in groups[name].model_fields.items())
+            else:
+                yield Setting(name, field)
+
+    def _require_paths(self, ports: Mapping[str, Any]) -> None:
+        required = [*(port.name for port in self.inputs if port.required), OUTPUT]
+        for name in required:
+            if ports.get(name) is None:
+                raise ConfigError(name, "is required and not set", fix="give a path")
+
+
+def step(*, inputs: Sequence[Port] = (), output: Port, settings: type[Options]) -> Callable[[Callable], Step]:
+    """Declares a function as a step, with the function's name and the first line of its docstring.
+
+    Args:
+        inputs: the artifacts that it reads; each is a parameter of the function.
+        output: the artifact that it makes; the function writes it to its parameter `output`.
+        settings: its settings; the function takes them as its parameter `settings`.
+    """
+
+    def declare(function: Callable) -> Step:
+        title = (inspect.getdoc(function) or "").partition("\n")[0]
+        return Step(function.__name__, title, function, tuple(inputs), output, settings)
+
+    return declare
+
+
+def groups_of(settings_model: type[Options]) -> Iterator[tuple[str, type[Options]]]:
+    """The fields of a settings model that are groups of options, with their models."""
+    for name, field in settings_model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Options):
+            yield name, field.annotation
+
+
+def paths_of(ports: Sequence[Port]) -> dict[str, Port]:
+    """Ports by name."""
+    return {port.name: port for port in ports}
+
+
+def as_path(value: Any) -> Path:
+    """A path that a user or a pipeline gave."""
+    return Path(value).expanduser()
+
+
+def _as_given(path: str, group: str, flat: set[str]) -> str:
+    name = path.removeprefix(f"{group}.")
+    return name if name in flat else path
