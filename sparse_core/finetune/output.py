@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from transformers.trainer import TRAINER_STATE_NAME
 
+from sparse_core.artifacts.recipe import RECIPE_NAME
 from sparse_core.errors import ConfigError, OutputError
 from sparse_core.finetune.arguments import DISABLE_TEACHER, SELF_TEACHER
 from sparse_core.finetune.record import ANEW, RECORD_NAME, read_record, require_same, settings_of, write_record
 from sparse_core.finetune.samples import INPUTS_FOLDER, OUTPUTS_FOLDER
-from sparse_core.recipe import ARTIFACT_NAME
 from sparse_core.sources.data.glue import NAMED_TASKS
 from sparse_core.sources.models.model_directory import CONFIG_NAME, TOKENIZER_NAMES
 from sparse_core.store import write_json
@@ -34,7 +34,7 @@ _FILE_FLAGS = ("recipe", "resume_from_checkpoint", "train_file", "validation_fil
 """Flags that may name output_dir, or something in it."""
 _ALL_RESULTS_NAME = "all_results.json"
 _NAMES = {
-    *(CONFIG_NAME, *TOKENIZER_NAMES, ARTIFACT_NAME, TRAINER_STATE_NAME, INPUTS_FOLDER, OUTPUTS_FOLDER),
+    *(CONFIG_NAME, *TOKENIZER_NAMES, RECIPE_NAME, TRAINER_STATE_NAME, INPUTS_FOLDER, OUTPUTS_FOLDER),
     *(_ALL_RESULTS_NAME, "train_results.json", "eval_results.json", "predict_results.json"),
     *("predictions.txt", "predict_predictions.json", "predict_results.txt"),
     *(f"predict_results_{name}.txt" for name in (*NAMED_TASKS, "mnli-mm", "mm")),
