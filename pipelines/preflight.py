@@ -8,13 +8,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from sparse_core.artifacts.model import Model
 from sparse_core.benchmark.settings import BenchmarkSettings, parse_settings
 from sparse_core.errors import RecipeError, SparseCoreError
 from sparse_core.export.settings import require_settings
 from sparse_core.recipe import load_recipe, require_gradual_pruning, require_pruning
 from sparse_core.sources.data.splits import DataChoice, with_named_task
 from sparse_core.sources.models.find import find_model, is_local
-from sparse_core.sources.models.model_directory import find_weights, require_config, require_tokenizer
 from sparse_core.sources.zoo.stubs import is_stub, model_source
 from sparse_core.store import identity, is_object
 from sparse_core.tasks import get_task, parse_task_args
@@ -80,9 +80,9 @@ def _check_models(config: PipelineConfig, benchmark: BenchmarkSettings) -> None:
             if not model or _is_on_hub(model):
                 continue
             folder = find_model(model, getattr(config, f"{field}_revision"))
-            max_positions = max_tokens(require_config(folder))
-            find_weights(folder)
-            require_tokenizer(folder)
+            max_positions = max_tokens(Model(folder).config())
+            Model(folder).weight_files(allow_pickles=True)
+            Model(folder).tokenizer_files()
         except SparseCoreError as error:
             raise type(error)(f"{field}: {str(error).removeprefix('model: ')}") from None
         benchmark.check_positions(folder, max_positions)

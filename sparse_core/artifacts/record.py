@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -34,7 +34,8 @@ class RunRecord(BaseModel):
     """The settings that decide the result, by name."""
     contents: dict[str, str] = {}
     """The setting that names an input -> the identity of the input's content."""
-    metrics: dict[str, float | int | None] = {}
+    metrics: Mapping[str, float | int | None] = {}
+    """Scores and sizes of the result; null for a score that is not finite."""
     log_history: list[dict[str, Any]] = []
     """What the Trainer logged: losses, learning rates and scores, each entry with its step and epoch."""
     warnings: list[str] = []

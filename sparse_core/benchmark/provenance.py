@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sparse_core.artifacts.model import Model
 from sparse_core.benchmark.plot_data import own_entries
 from sparse_core.errors import ModelError
 from sparse_core.store import read_manifest
@@ -64,18 +65,6 @@ def _listed(labels: Sequence[str]) -> str:
     return f"the labels {', '.join(labels[:_MAX_LISTED])}{more}" if labels else "no labels"
 
 
-def read_config(model: Path) -> dict[str, Any]:
-    """config.json of a model artifact.
-
-    Raises:
-        ModelError: there is none.
-    """
-    path = model / "config.json"
-    if not path.is_file():
-        raise ModelError(f"{model} holds no config.json; give a Hugging Face model directory")
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
 def made_by(artifact: Path) -> str:
     """The step and library version that made an artifact, or "given" for a directory without a manifest."""
     manifest = read_manifest(artifact)
@@ -105,8 +94,7 @@ def training_runs(artifacts: Sequence[tuple[str, Path]]) -> list[dict[str, Any]]
     runs: list[dict[str, Any]] = []
     earlier: list[dict] = []
     for name, directory in artifacts:
-        log_history = _read_json(directory / "training_log.json").get("log_history", [])
-        if entries := own_entries(log_history, earlier):
+        if entries := own_entries(Model(directory).log_history(), earlier):
             runs.append({"name": name, "log_history": entries})
         earlier.extend(entries)
     return runs

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparse_core.cli.parser import Parser
-from sparse_core.errors import DependencyError, ModelError, OutputError, RecipeError
+from sparse_core.errors import DependencyError, ModelError, OutputError, RecipeError, renamed_settings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -97,19 +97,17 @@ def _check(options: argparse.Namespace) -> None:
 
 def _structure_of(model: str, task: str) -> PreTrainedModel:
     """The modules of a model without its weights: names and shapes are all that a check needs."""
+    from sparse_core.artifacts.model import Model
     from sparse_core.sources.models.find import find_model
-    from sparse_core.sources.models.model_directory import require_config
 
     try:
         import torch
         import transformers
     except ImportError:
         raise DependencyError("recipe check needs torch; install `sparse-pipelines[train]`") from None
-    directory = find_model(model, config_only=True, setting="--model")
-    try:
-        own_task = _task_of(require_config(directory))
-    except ModelError as error:
-        raise ModelError(f"--{error}") from None
+    with renamed_settings({"model": "--model"}):
+        directory = find_model(model, config_only=True)
+        own_task = _task_of(Model(directory).config())
     auto_class = getattr(transformers, _AUTO_CLASSES[task or own_task])
     try:
         config = transformers.AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)

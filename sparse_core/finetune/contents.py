@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparse_core.artifacts.dataset import read_schema, split_path
-from sparse_core.sources.models.model_directory import CONFIG_NAME, find_weights, require_tokenizer
+from sparse_core.artifacts.model import CONFIG_NAME, Model
 from sparse_core.store import identity, read_manifest
 from sparse_core.tasks.rows import UNLABELLED_TEST
 
@@ -36,7 +36,7 @@ def contents_of(
     """
     found = {**_of_data(arguments.data, dataset), **_of_model(arguments.model, model)}
     if teacher is not None:
-        names = (CONFIG_NAME, *find_weights(teacher), *require_tokenizer(teacher))
+        names = (CONFIG_NAME, *Model(teacher).weight_files(), *Model(teacher).tokenizer_files())
         found["distill_teacher"] = identity(*(teacher / name for name in names))
     if recipe is not None:
         found["recipe"] = identity(recipe.to_yaml())
@@ -69,9 +69,9 @@ def _of_model(model: ModelArguments, directory: Path) -> dict[str, str]:
     )
     parts: dict[str, list[Path]] = {}
     for flag, names in (
-        (origin, find_weights(directory)),
+        (origin, Model(directory).weight_files()),
         ("config_name", [CONFIG_NAME]),
-        ("tokenizer_name", require_tokenizer(directory)),
+        ("tokenizer_name", Model(directory).tokenizer_files()),
     ):
         named = flag if getattr(model, flag, None) is not None else origin
         parts.setdefault(named, []).extend(directory / name for name in names)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sparse_core.artifacts.model import Model
 from sparse_core.artifacts.recipe import RECIPE_NAME
 from sparse_core.errors import ConfigError, OutputError, did_you_mean
 from sparse_core.export.deployment import MODEL_NAME, write_deployment
@@ -23,7 +24,6 @@ from sparse_core.finetune.generated import compare_on_generated
 from sparse_core.finetune.record import read_record
 from sparse_core.finetune.samples import write_samples
 from sparse_core.modifiers.quantization.hf_quantizer import quantization_of
-from sparse_core.sources.models.model_directory import require_config
 from sparse_core.store import MANIFEST_NAME, publishing, read_manifest, require_room
 from sparse_core.tasks import DatasetSchema, get_task, read_examples, read_schema, task_of
 from sparse_core.tasks.heads import label_names
@@ -195,7 +195,7 @@ def _schema(
     if data is not None and arguments.data_args is not None:
         dataset = dataset_directory(command, data, trains=False, evaluates=True)
         return read_schema(dataset), dataset
-    config = require_config(directory)
+    config = Model(directory).config()
     options = {} if data is None else task_args(command, data)
     if arguments.task == "text_classification" and config.get("problem_type"):
         options["problem_type"] = config["problem_type"]

@@ -7,17 +7,11 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sparse_core.errors import ConfigError, did_you_mean
+from sparse_core.artifacts.model import CONFIG_NAME, TOKENIZER_NAMES, Model
+from sparse_core.errors import ConfigError, did_you_mean, renamed_settings
 from sparse_core.finetune.arguments import ModelArguments, PretrainingModelArguments
 from sparse_core.finetune.command_line import named_as_flags
 from sparse_core.sources.models.find import copy_model, find_model
-from sparse_core.sources.models.model_directory import (
-    CONFIG_NAME,
-    TOKENIZER_NAMES,
-    are_pickled,
-    find_weights,
-    require_tokenizer,
-)
 from sparse_core.tasks.tokenizers import load_tokenizer
 
 if TYPE_CHECKING:
@@ -66,7 +60,7 @@ def student_directory(arguments: Arguments, scratch: Path) -> Path:
     if model.tokenizer_name is not None:
         source = _found(model, "tokenizer_name", model.tokenizer_name)
         with named_as_flags({"model": "tokenizer_name"}):
-            require_tokenizer(source)
+            Model(source).tokenizer_files()
             _replace(together, list(TOKENIZER_NAMES), source)
             load_tokenizer(together, called=model.tokenizer_name)
     return together
@@ -84,19 +78,19 @@ def teacher_directory(arguments: Arguments, scratch: Path) -> Path:
 
 
 def _found(model: ModelArguments, flag: str, name: str, revision: str = _DEFAULT, config_only: bool = False) -> Path:
-    return find_model(
-        name,
-        "" if revision == _DEFAULT else revision,
-        cache_dir=model.cache_dir or "",
-        use_auth_token=model.use_auth_token,
-        config_only=config_only,
-        setting=f"--{flag}",
-    )
+    with renamed_settings({"model": f"--{flag}", "revision": "--model_revision"}):
+        return find_model(
+            name,
+            "" if revision == _DEFAULT else revision,
+            cache_dir=model.cache_dir or "",
+            use_auth_token=model.use_auth_token,
+            config_only=config_only,
+        )
 
 
 def _as_safetensors(directory: Path, converted: Path) -> Path:
     """`directory`, or a copy of it where its weights are pickles."""
-    if not are_pickled(find_weights(directory)):
+    if not Model(directory).has_pickled_weights():
         return directory
     converted.mkdir()
     copy_model(directory, converted)
@@ -119,7 +113,7 @@ def _from_scratch(model: PretrainingModelArguments, seed: int, directory: Path) 
     tokenizer_source = _found(model, "tokenizer_name", model.tokenizer_name)
     directory.mkdir()
     with named_as_flags({"model": "tokenizer_name"}):
-        for name in require_tokenizer(tokenizer_source):
+        for name in Model(tokenizer_source).tokenizer_files():
             shutil.copyfile(tokenizer_source / name, directory / name)
     tokenizer = transformers.AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
     config = _config(model)

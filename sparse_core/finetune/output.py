@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING
 
 from transformers.trainer import TRAINER_STATE_NAME
 
-from sparse_core.artifacts.recipe import RECIPE_NAME
+from sparse_core.artifacts.model import CONFIG_NAME, is_model_file, is_weight_file
 from sparse_core.errors import ConfigError, OutputError
 from sparse_core.finetune.arguments import DISABLE_TEACHER, SELF_TEACHER
 from sparse_core.finetune.record import ANEW, RECORD_NAME, read_record, require_same, settings_of, write_record
 from sparse_core.finetune.samples import INPUTS_FOLDER, OUTPUTS_FOLDER
 from sparse_core.sources.data.glue import NAMED_TASKS
-from sparse_core.sources.models.model_directory import CONFIG_NAME, TOKENIZER_NAMES
 from sparse_core.store import write_json
 from sparse_core.training.checkpoints import last_whole_checkpoint
 
@@ -34,12 +33,11 @@ _FILE_FLAGS = ("recipe", "resume_from_checkpoint", "train_file", "validation_fil
 """Flags that may name output_dir, or something in it."""
 _ALL_RESULTS_NAME = "all_results.json"
 _NAMES = {
-    *(CONFIG_NAME, *TOKENIZER_NAMES, RECIPE_NAME, TRAINER_STATE_NAME, INPUTS_FOLDER, OUTPUTS_FOLDER),
+    *(TRAINER_STATE_NAME, INPUTS_FOLDER, OUTPUTS_FOLDER),
     *(_ALL_RESULTS_NAME, "train_results.json", "eval_results.json", "predict_results.json"),
     *("predictions.txt", "predict_predictions.json", "predict_results.txt"),
     *(f"predict_results_{name}.txt" for name in (*NAMED_TASKS, "mnli-mm", "mm")),
 }
-_WEIGHTS = re.compile(r"model(-\d+-of-\d+)?\.safetensors(\.index\.json)?")
 _CHECKPOINT = re.compile(r"(cut-short-)?checkpoint-\d+")
 _OF_THE_MOMENT = re.compile(r"\.lock|\..*\.partial")
 
@@ -139,7 +137,7 @@ def _written(output_dir: Path) -> list[Path]:
 
 
 def _is_written(name: str) -> bool:
-    return name in _NAMES or any(pattern.fullmatch(name) for pattern in (_WEIGHTS, _CHECKPOINT))
+    return name in _NAMES or is_model_file(name) or _CHECKPOINT.fullmatch(name) is not None
 
 
 def _require_inputs_stay(arguments: Arguments) -> None:
@@ -181,7 +179,7 @@ def published(output_dir: Path) -> Iterator[Path]:
         yield partial
         (output_dir / CONFIG_NAME).unlink(missing_ok=True)
         for file in list(output_dir.iterdir()):
-            if _WEIGHTS.fullmatch(file.name):
+            if is_weight_file(file.name):
                 file.unlink()
         for file in sorted(partial.iterdir(), key=lambda file: file.name == CONFIG_NAME):
             file.replace(output_dir / file.name)

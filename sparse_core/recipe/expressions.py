@@ -46,7 +46,8 @@ def evaluate(text: str, lookup: Lookup) -> Any:
         An int or float of at most `MAX_NUMBER` in magnitude; for a bare name, whatever value that variable has.
 
     Raises:
-        RecipeError: without a place, which the caller adds; the text is not arithmetic, or a result is not a finite number within the limit.
+        RecipeError: the text is not arithmetic, or a result is not a finite number within the limit. It has no place;
+            the caller adds that.
         RecursionError: the caller's stack is too deep already.
     """
     if len(text) > MAX_CHARACTERS:

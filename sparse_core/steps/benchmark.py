@@ -63,9 +63,10 @@ def benchmark(
         DependencyError: an engine or matplotlib is not installed.
         ModelError: a model artifact is incomplete, or the deployment is of another task.
     """
+    from sparse_core.artifacts.model import Model
     from sparse_core.artifacts.record import RunRecord
     from sparse_core.benchmark.plots import require_matplotlib
-    from sparse_core.benchmark.provenance import command_line, read_config, require_same_task
+    from sparse_core.benchmark.provenance import command_line, require_same_task
     from sparse_core.benchmark.report import write_report
     from sparse_core.benchmark.settings import parse_settings
     from sparse_core.store import publishing
@@ -79,7 +80,7 @@ def benchmark(
     schema = read_schema(dataset)
     require_same_task(deployment, schema.task, task_of(schema).output_names, schema.label_names)
     for model in (teacher, sparse, quantized):
-        measured.check_positions(model, max_tokens(read_config(model)))
+        measured.check_positions(model, max_tokens(Model(model).config()))
     with publishing(output) as staging, _torch_threads(measured.num_threads):
         report = _compare(_Artifacts(**paths), measured)
         report["command"] = command_line("benchmark", {**paths, "output": output, **given})
@@ -142,12 +143,13 @@ def _compare(artifacts: _Artifacts, settings: BenchmarkSettings) -> dict[str, An
     import tempfile
     import time
 
+    from sparse_core.artifacts.model import Model
     from sparse_core.benchmark.hardware import installed_versions, read_hardware
-    from sparse_core.benchmark.provenance import read_config, read_verification, report_title, training_runs
+    from sparse_core.benchmark.provenance import read_verification, report_title, training_runs
     from sparse_core.benchmark.subjects import measure_models
 
-    config = read_config(artifacts.quantized)
-    vocab_size = min(read_config(model)["vocab_size"] for model in (artifacts.teacher, artifacts.quantized))
+    config = Model(artifacts.quantized).config()
+    vocab_size = min(Model(model).config()["vocab_size"] for model in (artifacts.teacher, artifacts.quantized))
     evaluation = _load_evaluation(artifacts, settings.max_seq_length)
     with tempfile.TemporaryDirectory() as scratch:
         models, accuracy = _examine(artifacts, evaluation, Path(scratch))

@@ -46,6 +46,7 @@ def fetch_model(output: Path, settings: FetchModelSettings) -> dict[str, Any]:
         SparseCoreError: the model cannot be found or fetched, lacks a file, has weights that are more than tensors or
             needs code of its own, or has changed since the run was submitted.
     """
+    from sparse_core.artifacts.model import Model
     from sparse_core.sources.models.find import copy_model, find_model, is_local
 
     is_content = settings.revision.startswith(CONTENT_PREFIX) and is_local(settings.model)
@@ -57,5 +58,6 @@ def fetch_model(output: Path, settings: FetchModelSettings) -> dict[str, Any]:
                 "revision", f"{settings.model} has changed since this run was submitted", fix="submit the run again"
             )
         size_bytes = sum(file.stat().st_size for file in staging.iterdir())
-        RunRecord(step="fetch_model", settings=settings.model_dump()).write(staging)
+        log_history = Model(source).log_history()
+        RunRecord(step="fetch_model", settings=settings.model_dump(), log_history=log_history).write(staging)
     return {"size_bytes": size_bytes}

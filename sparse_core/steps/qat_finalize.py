@@ -33,12 +33,13 @@ def qat_finalize(
     Raises:
         SparseCoreError: the model has no checkpoint of this recipe, or the inputs do not fit one another.
     """
+    from sparse_core.artifacts.model import CHECKPOINT_FOLDER, Model
     from sparse_core.errors import ModelError
     from sparse_core.recipe import load_recipe
-    from sparse_core.training.run import CHECKPOINT_FOLDER, TrainingRun
+    from sparse_core.training.run import TrainingRun
 
     loaded = load_recipe(recipe)
-    checkpoint = model / CHECKPOINT_FOLDER
+    checkpoint = Model(model).checkpoint
     run = TrainingRun(
         step="qat_finalize",
         model=model,

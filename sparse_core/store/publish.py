@@ -46,7 +46,7 @@ def publishing(target: Path, *, replace: bool = False) -> Iterator[Path]:
 @contextmanager
 def publishing_file(target: Path) -> Iterator[Path]:
     """Yields a free path that becomes `target` when the block ends without an error; an earlier file gives way."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make_parent(target)
     with _partial(target) as partial:
         yield partial
         partial.replace(target)
@@ -128,6 +128,15 @@ def require_room(directory: Path, needed_bytes: int, purpose: str) -> None:
             f"{directory} has {free_bytes / 1e9:.2f} GB free, but {purpose} needs {needed_bytes / 1e9:.2f} GB",
             fix="free some space or choose another disk",
         )
+
+
+def _make_parent(target: Path) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            "output", f"{target.parent} cannot be written to: {error.strerror}", fix="name another folder"
+        ) from None
 
 
 @contextmanager

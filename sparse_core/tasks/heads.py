@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparse_core.artifacts.dataset import DatasetSchema
+from sparse_core.artifacts.model import Model
 from sparse_core.errors import ModelError, SparseCoreError
-from sparse_core.sources.models.model_directory import require_config, require_weights
 from sparse_core.tasks.quiet import quiet_transformers
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ def load_with_head(
     Raises:
         ModelError: the files are incomplete or damaged, the architecture has no such head, or the head does not fit.
     """
-    require_config(directory)
-    require_weights(directory)
+    Model(directory).config()
+    Model(directory).weight_files()
     with quiet_transformers():
         model, own, loading = _load(auto_class, directory, schema, config_values)
     own_names = label_names(own)

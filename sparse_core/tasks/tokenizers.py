@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sparse_core.artifacts.model import Model
 from sparse_core.errors import ModelError
-from sparse_core.sources.models.model_directory import require_config, require_tokenizer
 from sparse_core.store import identity
 from sparse_core.tasks.quiet import quiet_transformers
 
@@ -38,8 +38,8 @@ def load_tokenizer(directory: Path, *, called: str = "") -> PreTrainedTokenizerF
     from transformers import AutoTokenizer
 
     source = called or directory
-    config = require_config(directory)
-    require_tokenizer(directory)
+    config = Model(directory).config()
+    Model(directory).tokenizer_files()
     with quiet_transformers():
         try:
             tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)

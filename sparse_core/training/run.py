@@ -14,11 +14,11 @@ import torch
 import transformers
 
 from sparse_core import __version__
-from sparse_core.artifacts.recipe import RECIPE_NAME
+from sparse_core.artifacts.model import Model
 from sparse_core.artifacts.record import RunRecord
 from sparse_core.errors import ConfigError, ModelError
 from sparse_core.modifiers.pruning.report import sparsity_report
-from sparse_core.store import cache_root, identity, locked, publishing, require_free, require_room, write_json
+from sparse_core.store import cache_root, identity, locked, publishing, require_free, require_room
 from sparse_core.tasks import read_examples, read_schema, task_of
 from sparse_core.tasks.tokenizers import save_tokenizer
 from sparse_core.training.assembly import evaluate_on, scores_of_last_step, task_trainer
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CHECKPOINT_FOLDER = "checkpoint"
 _MISMATCHED = "mismatched"
 """MNLI's second validation split is `validation_mismatched`."""
 _CHECKPOINT_WEIGHT_COPIES = 4  # weights, two Adam moments, and masks as one byte a weight, rounded up
@@ -97,13 +96,14 @@ class TrainingRun:
         train_seconds = time.monotonic() - start_time
         with publishing(self.output) as staging:
             save_model(trainer.model, trainer.processing_class, staging)
-            (staging / RECIPE_NAME).write_text(self.recipe.to_yaml(), encoding="utf-8")
-            log = {"log_history": trainer.state.log_history, "train_seconds": train_seconds}
-            write_json(staging / "training_log.json", log)
-            write_json(staging / "metrics.json", metrics)
+            artifact = Model(staging)
+            artifact.recipe_path.write_text(self.recipe.to_yaml(), encoding="utf-8")
+            artifact.write_metrics(metrics)
             if checkpoint is not None:
-                shutil.copytree(checkpoint, staging / CHECKPOINT_FOLDER)
-            RunRecord(step=self.step, seconds=train_seconds).write(staging)
+                shutil.copytree(checkpoint, artifact.checkpoint)
+            RunRecord(
+                step=self.step, seconds=train_seconds, metrics=metrics, log_history=trainer.state.log_history
+            ).write(staging)
         return metrics
 
     def _checkpoint_at_end(self, trainer: Trainer, work_dir: Path) -> Path | None:
@@ -144,11 +144,12 @@ class TrainingRun:
         metrics = self._metrics(trainer)
         with publishing(self.output) as staging:
             save_model(trainer.model, trainer.processing_class, staging)
-            for name in (RECIPE_NAME, "training_log.json"):
-                if (self.model / name).is_file():
-                    shutil.copy2(self.model / name, staging / name)
-            write_json(staging / "metrics.json", metrics)
-            RunRecord(step=self.step, seconds=time.monotonic() - start_time).write(staging)
+            source = Model(self.model)
+            if source.recipe_path.is_file():
+                shutil.copyfile(source.recipe_path, Model(staging).recipe_path)
+            Model(staging).write_metrics(metrics)
+            seconds, log_history = time.monotonic() - start_time, source.log_history()
+            RunRecord(step=self.step, seconds=seconds, metrics=metrics, log_history=log_history).write(staging)
         return metrics
 
     def _work_dir(self) -> Path:

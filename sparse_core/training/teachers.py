@@ -13,11 +13,11 @@ import transformers
 from torch import Tensor, nn
 
 from sparse_core.artifacts.dataset import DatasetSchema
-from sparse_core.errors import ModelError
+from sparse_core.artifacts.model import TOKENIZER_NAMES, Model
+from sparse_core.errors import ModelError, renamed_settings
 from sparse_core.modifiers.distillation.losses import MULTI_LABEL, REGRESSION, SPAN_OUTPUTS
 from sparse_core.modifiers.distillation.teacher import Collator
 from sparse_core.sources.models.find import copy_model, find_model
-from sparse_core.sources.models.model_directory import TOKENIZER_NAMES, are_pickled, find_weights
 from sparse_core.tasks.heads import label_names, load_with_head
 from sparse_core.tasks.tokenizers import load_tokenizer, tokenizer_difference
 
@@ -120,7 +120,8 @@ def resolve_teacher(
         return teacher
     if str(teacher) == SELF_TEACHER:
         return copy.deepcopy(model)
-    directory = find_model(str(teacher), setting="distill_teacher")
+    with renamed_settings({"model": "distill_teacher"}):
+        directory = find_model(str(teacher))
     if tokenizer is not None and not has_own_tokens and any((directory / name).is_file() for name in TOKENIZER_NAMES):
         of_teacher = load_tokenizer(directory)
         if of_teacher.get_vocab() != tokenizer.get_vocab():  # how text was cut into tokens is past and gone here
@@ -129,7 +130,7 @@ def resolve_teacher(
                 f"{tokenizer_difference(tokenizer, of_teacher)}; "
                 + _advice(head_of(model), "give its own tokens as teacher_dataset")
             )
-    if not are_pickled(find_weights(directory)):
+    if not Model(directory).has_pickled_weights():
         return _load(directory, model)
     with TemporaryDirectory(prefix="teacher-") as converted:
         copy_model(directory, Path(converted))

@@ -14,6 +14,7 @@ from collections import namedtuple
 import pytest
 from safetensors.torch import load_file
 
+from sparse_core.artifacts.model import Model
 from sparse_core.errors import ModelError, OutputError, RecipeError
 from sparse_core.recipe import load_recipe
 from sparse_core.steps.prune import prune
@@ -56,7 +57,7 @@ def test_sparse_transfer_then_qat_finalize_equals_the_recipe_in_one_go(inputs, o
     assert_same_weights(tmp_path / "qat", one_go)
     assert metrics["encoder_sparsity"] == sparse_metrics["encoder_sparsity"] == pytest.approx(0.5, abs=0.01)
     assert json.loads((tmp_path / "qat" / "metrics.json").read_text()) == metrics
-    log = json.loads((tmp_path / "qat" / "training_log.json").read_text())["log_history"]
+    log = Model(tmp_path / "qat").log_history()
     assert [entry["epoch"] for entry in log if "eval_loss" in entry][:3] == [1.0, 2.0, 3.0]
     assert read_manifest(tmp_path / "qat")["step"] == "qat_finalize"
     assert not (tmp_path / "qat" / "checkpoint").exists()

@@ -215,7 +215,7 @@ def _chunks(
         columns = inputs[start : start + num_rows]
         rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
         order = sorted(range(len(rows)), key=lambda number: -len(rows[number]["input_ids"]))
-        outputs_of: dict[int, dict[str, np.ndarray]] = {}
+        rows_done: dict[int, dict[str, np.ndarray]] = {}
         for first in range(0, len(order), batch_size):
             numbers = order[first : first + batch_size]
             outputs = run([rows[number] for number in numbers])

@@ -1,1 +1,1 @@
-"""Where models come from: directories, the Hugging Face hub, old pickled weights."""
+"""Where models come from: folders, the Hugging Face hub, old pickled weights."""

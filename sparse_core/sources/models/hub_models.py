@@ -1,4 +1,4 @@
-"""Brings a model from the Hugging Face hub to its local cache."""
+"""Downloads a model from the Hugging Face hub to its local cache."""
 
 from __future__ import annotations
 
@@ -6,23 +6,22 @@ import re
 from pathlib import Path
 from typing import Any
 
-from sparse_core.errors import DependencyError, ModelError
-from sparse_core.sources.models.model_directory import (
-    CONFIG_NAME,
+from sparse_core.artifacts.model import CONFIG_NAME, TOKENIZER_NAMES, TRAINING_NAMES, VOCABULARY_NAMES
+from sparse_core.artifacts.weights import (
     INDEX_NAME,
+    PICKLED_INDEX_NAME,
+    PICKLED_NAME,
+    PICKLED_SHARD_PATTERN,
     SHARD_PATTERN,
-    TOKENIZER_NAMES,
-    TRAINING_NAMES,
-    VOCABULARY_NAMES,
     WEIGHTS_NAME,
 )
-from sparse_core.sources.models.pickled_weights import PICKLED_INDEX_NAME, PICKLED_NAME, PICKLED_SHARD_PATTERN
+from sparse_core.errors import DependencyError, ModelError, Setting, Text, listed
 
 _MODEL_PATTERNS = (CONFIG_NAME, WEIGHTS_NAME, INDEX_NAME, SHARD_PATTERN, *TOKENIZER_NAMES, *TRAINING_NAMES)
 _PICKLED_PATTERNS = (PICKLED_NAME, PICKLED_INDEX_NAME, PICKLED_SHARD_PATTERN)
 _SAFE_WEIGHTS = (WEIGHTS_NAME, INDEX_NAME)
-_NEEDED = ((CONFIG_NAME,), (*_SAFE_WEIGHTS, PICKLED_NAME, PICKLED_INDEX_NAME), VOCABULARY_NAMES)
-"""Groups of files of which a model needs at least one each."""
+_REQUIRED = ((CONFIG_NAME,), (*_SAFE_WEIGHTS, PICKLED_NAME, PICKLED_INDEX_NAME), VOCABULARY_NAMES)
+"""Groups of files; a model needs at least one file of each group."""
 _CREDENTIALS = re.compile(r"(?<=//)[^/@\s]+@")
 
 
@@ -33,69 +32,69 @@ def download(
     cache_dir: str = "",
     use_auth_token: bool = False,
     config_only: bool = False,
-    setting: str = "model",
-    asked: str = "",
+    stub: str = "",
 ) -> Path:
-    """The directory of a model in the hub's cache, with pickled weights only where it has no others.
+    """The folder of a model in the hub's cache. Pickled weights are downloaded only if the model has no others.
 
     Args:
         model: hub id.
         revision: branch, tag or commit; empty: the default branch.
-        cache_dir: the hub's cache; empty: what HF_HUB_CACHE or HF_HOME says.
-        use_auth_token: a token must be there; otherwise it is used where there is one.
-        config_only: `config.json` is enough.
-        setting: name of the setting that asks for the model, for messages.
-        asked: what the setting says, where that is not the hub id.
+        cache_dir: the hub's cache; empty: the folder that HF_HUB_CACHE or HF_HOME names.
+        use_auth_token: fail without a token; otherwise a token is used if there is one.
+        config_only: download `config.json` alone.
+        stub: the SparseZoo stub that stands for the model, where the user gave one.
 
     Raises:
-        ModelError: the hub does not give it; the message names files, id, revision and reason.
+        ModelError: the hub does not serve the model; the message names files, id, revision and reason.
         DependencyError: huggingface_hub is not installed.
     """
     try:
         from huggingface_hub import errors, hf_hub_download, snapshot_download
     except ImportError as error:
         raise DependencyError(
-            f"{setting}: '{model}' is a hub id, which needs huggingface_hub; pip install sparse-pipelines[train]"
+            "model",
+            f"'{model}' is a hub id, which needs huggingface_hub",
+            fix="pip install sparse-pipelines[train]",
         ) from error
-    place: dict[str, Any] = {"cache_dir": cache_dir or None, "token": True if use_auth_token else None}
-    offline = (
-        f"to work offline, give `{setting}` the path of a directory that holds the model; "
-        f"`hf download {model} --local-dir DIRECTORY` makes one where there is a network"
-    )
+    options: dict[str, Any] = {"cache_dir": cache_dir or None, "token": True if use_auth_token else None}
     patterns = [CONFIG_NAME] if config_only else list(_MODEL_PATTERNS)
     missing: tuple[str, ...] = (CONFIG_NAME,)
+    fix: Text = ""
     try:
-        directory = Path(snapshot_download(model, revision=revision or None, allow_patterns=patterns, **place))
+        directory = Path(snapshot_download(model, revision=revision or None, allow_patterns=patterns, **options))
         if not config_only and not _has_one(directory, _SAFE_WEIGHTS):
-            # by the commit that came first, so that a push in between cannot mix two versions
-            snapshot_download(model, revision=directory.name, allow_patterns=list(_PICKLED_PATTERNS), **place)
-        missing = next((names for names in _NEEDED[: 1 if config_only else None] if not _has_one(directory, names)), ())
+            # of the same commit, so that a push in between cannot mix two versions
+            snapshot_download(model, revision=directory.name, allow_patterns=list(_PICKLED_PATTERNS), **options)
+        required = _REQUIRED[: 1 if config_only else None]
+        missing = next((names for names in required if not _has_one(directory, names)), ())
         if not missing:
             return directory
-        hf_hub_download(model, missing[0], revision=directory.name, **place)
-        reason = f"it has none of {', '.join(missing)}"
+        hf_hub_download(model, missing[0], revision=directory.name, **options)
+        reason = f"it has none of {listed(missing)}"
     except errors.GatedRepoError:
-        reason = "its owner lets only some accounts read it; set HF_TOKEN to the token of such an account"
+        reason, fix = "only some accounts may read it", "set HF_TOKEN to the token of such an account"
     except errors.RevisionNotFoundError:
-        reason = "the model has no such revision; leave it empty for the default branch"
+        reason, fix = "it has no such revision", ("leave ", Setting("revision"), " empty for the default branch")
     except errors.RepositoryNotFoundError:
         reason = "there is no such model, or it is private and HF_TOKEN is not set to a token that may read it"
     except errors.LocalTokenNotFoundError:
         raise ModelError(
-            f"use_auth_token: there is no token to read '{model}' with; set HF_TOKEN, or run `hf auth login`"
+            "use_auth_token", f"there is no token to read '{model}' with", fix="set HF_TOKEN, or run `hf auth login`"
         ) from None
     except errors.LocalEntryNotFoundError:
-        reason = f"not all of it is in the local cache and {_why_no_network()}; {offline}"
+        reason, fix = f"the local cache does not have all of it, and {_why_no_network()}", _work_offline(model)
     except errors.EntryNotFoundError:
-        reason = f"it has none of {', '.join(missing)}"
+        reason = f"it has none of {listed(missing)}"
     except UnicodeEncodeError:  # its text would show the token
-        reason = "the token has characters that no token has; copy it to HF_TOKEN again"
+        reason, fix = "the token has characters that no token has", "copy it to HF_TOKEN again"
     except (errors.HFValidationError, errors.HfHubHTTPError, errors.HTTPError, OSError) as error:
-        reason = f"{_first_line(error)}; {offline}"
-    wanted = CONFIG_NAME if config_only else f"{CONFIG_NAME}, weights and tokenizer"
+        reason, fix = _first_line(error), _work_offline(model)
+    files = CONFIG_NAME if config_only else f"{CONFIG_NAME}, weights and tokenizer"
+    meaning = f"'{stub}' stands for '{model}'" if stub else f"'{model}' is no folder on this machine"
     raise ModelError(
-        f"{setting}: {_subject(model, asked)}, and its {wanted} (revision '{revision or 'main'}') cannot be fetched "
-        f"from the hub: {reason}"
+        "model",
+        f"{meaning}, and its {files} (revision '{revision or 'main'}') cannot be fetched from the hub: {reason}",
+        fix=fix,
     )
 
 
@@ -103,8 +102,13 @@ def _has_one(directory: Path, names: tuple[str, ...]) -> bool:
     return any((directory / name).is_file() for name in names)
 
 
-def _subject(model: str, asked: str) -> str:
-    return f"'{asked}' stands for '{model}'" if asked and asked != model else f"'{model}' is no directory here"
+def _work_offline(model: str) -> Text:
+    return (
+        "to work offline, give ",
+        Setting("model"),
+        " the path of a folder with the model; where there is a network, "
+        f"`hf download {model} --local-dir FOLDER` makes one",
+    )
 
 
 def _first_line(error: Exception) -> str:

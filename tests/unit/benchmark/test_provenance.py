@@ -6,18 +6,17 @@ import json
 
 import pytest
 
+from sparse_core.artifacts.record import RunRecord
 from sparse_core.benchmark.provenance import (
     command_line,
     deployed_model,
     made_by,
-    read_config,
     read_verification,
     report_title,
     require_same_task,
     training_runs,
 )
 from sparse_core.errors import ModelError
-from sparse_core.store import staged
 
 
 def test_an_export_without_a_model_is_refused(tmp_path):
@@ -64,14 +63,8 @@ def test_a_deployment_of_another_task_is_refused(tiny_model, tmp_path, manifest,
         require_same_task(tmp_path, *expected)
 
 
-def test_a_folder_without_config_is_refused(tmp_path):
-    with pytest.raises(ModelError, match="holds no config.json"):
-        read_config(tmp_path)
-
-
 def test_maker_is_the_step_of_the_manifest(tmp_path):
-    with staged(tmp_path / "made", "prune"):
-        pass
+    RunRecord(step="prune").write(tmp_path / "made")
 
     assert made_by(tmp_path / "made").startswith("prune, sparse_core ")
     assert made_by(tmp_path) == "given"
@@ -87,7 +80,7 @@ def test_a_training_that_went_on_shows_only_its_own_epochs(tmp_path):
     first, second = {"epoch": 1.0, "loss": 2.0}, {"epoch": 2.0, "loss": 1.0}
     for name, entries in (("sparse", [first]), ("final", [first, second])):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "training_log.json").write_text(json.dumps({"log_history": entries}))
+        RunRecord(step="prune", log_history=entries).write(tmp_path / name)
 
     runs = training_runs(
         [("teacher", tmp_path / "absent"), ("sparse", tmp_path / "sparse"), ("final", tmp_path / "final")]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sparse_core.artifacts.record import RunRecord
 from sparse_core.errors import ConfigError, ModelError, OutputError
 from sparse_core.steps.benchmark import benchmark
 from sparse_core.steps.export_onnx import export_onnx
@@ -96,11 +97,8 @@ def write_models(directory: Path) -> dict[str, Path]:
     set_phase(model, "frozen")
     save("quantized")
     (paths["quantized"] / "recipe.yaml").write_text(RECIPE)
-    (paths["quantized"] / "training_log.json").write_text(
-        json.dumps(
-            {"log_history": [{"epoch": 1.0, "loss": 0.5}, {"epoch": 1.0, "eval_loss": 0.4, "eval_accuracy": 0.7}]}
-        )
-    )
+    log_history = [{"epoch": 1.0, "loss": 0.5}, {"epoch": 1.0, "eval_loss": 0.4, "eval_accuracy": 0.7}]
+    RunRecord(step="qat_finalize", log_history=log_history).write(paths["quantized"])
     return paths
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 import transformers
 
+from sparse_core.artifacts.model import Model
 from sparse_core.errors import ConfigError, ModelError
 from sparse_core.recipe import load_recipe
 from sparse_core.tasks import load_tokenizer, read_examples, read_schema, task_of
@@ -157,8 +158,8 @@ def test_a_run_scores_both_validation_splits(run, tmp_path):
     metrics = run()
     assert metrics["eval_accuracy"] == metrics["eval_mismatched_accuracy"]  # the splits have the same rows
     assert metrics["eval_loss"] == pytest.approx(metrics["eval_mismatched_loss"])
-    assert json.loads((tmp_path / "out" / "metrics.json").read_text()) == metrics
-    log = json.loads((tmp_path / "out" / "training_log.json").read_text())["log_history"]
+    assert Model(tmp_path / "out").metrics() == metrics
+    log = Model(tmp_path / "out").log_history()
     assert [entry["epoch"] for entry in log if "eval_loss" in entry] == [1.0]
 
 
@@ -184,7 +185,7 @@ def test_the_metrics_are_those_of_the_model_that_is_kept(run, tmp_path):
     settings = {"load_best_model_at_end": True, "eval_strategy": "steps", "save_strategy": "steps", "eval_steps": 1}
     settings |= {"save_steps": 1, "learning_rate": 0.5, "metric_for_best_model": "loss", "greater_is_better": False}
     metrics = run(training_arguments=json.dumps(settings))
-    log = json.loads((tmp_path / "out" / "training_log.json").read_text())["log_history"]
+    log = Model(tmp_path / "out").log_history()
     losses = [entry["eval_loss"] for entry in log if "eval_loss" in entry]
     assert len(losses) >= 3 and metrics["eval_loss"] == pytest.approx(min(losses[:3])) and min(losses[:3]) < losses[2]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections import namedtuple
 from pathlib import Path
 
@@ -11,10 +12,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from sparse_core import artifacts
+from sparse_core.artifacts.model import Model
 from sparse_core.errors import ModelError, OutputError, SparseCoreError
 from sparse_core.sources.models.find import copy_model, find_model, is_local
-from sparse_core.sources.models.model_directory import require_weights
 from sparse_core.sources.zoo import stubs as zoo
 
 STUB = "zoo:nlp/masked_language_modeling/obert-base/pytorch/huggingface/wikipedia_bookcorpus/base-none"
@@ -55,29 +55,27 @@ def test_the_home_directory_is_known(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("model", "revision", "message"),
+    ("model", "revision", "setting"),
     [
-        ("", "", "^model: nothing is given; expected a directory, a hub id such as .*, or a zoo: stub$"),
-        ("./none", "", r"^model: the directory \./none does not exist; expected a directory, a hub id such as"),
-        ("my/models/bert", "", "the directory my/models/bert does not exist"),
-        ("~nobody/bert", "", "the directory ~nobody/bert does not exist"),
-        ("zoo:nlp/bert", "", "'zoo:nlp/bert' has 2 parts, but a SparseZoo stub has 7"),
-        (".", "main", r"^revision: 'main' is given, but the model \. is a directory; leave it empty$"),
+        ("", "", "model"),
+        ("./none", "", "model"),
+        ("my/models/bert", "", "model"),
+        ("~nobody/bert", "", "model"),
+        ("zoo:nlp/bert", "", "model"),
+        (".", "main", "revision"),
     ],
 )
-def test_names_of_no_model(model, revision, message):
-    with pytest.raises(ModelError, match=message):
+def test_names_of_no_model_are_refused(model, revision, setting):
+    with pytest.raises(ModelError) as caught:
         find_model(model, revision)
+    assert caught.value.setting == setting
+    assert model in str(caught.value)
 
 
-def test_a_message_has_the_name_of_the_setting():
-    with pytest.raises(ModelError, match=r"^--distill_teacher: the directory \./none does not exist"):
-        find_model("./none", setting="--distill_teacher")
-
-
-def test_object_storage_is_refused_by_its_one_seam():
-    with pytest.raises(SparseCoreError, match=r"^model: s3://models/bert is in object storage, which this version can"):
+def test_object_storage_is_refused():
+    with pytest.raises(SparseCoreError) as caught:
         find_model("s3://models/bert")
+    assert caught.value.setting == "model"
 
 
 def test_only_what_a_model_needs_is_copied(model_dir, tmp_path):
@@ -108,11 +106,12 @@ def test_a_copy_is_no_link(model_dir, tmp_path):
 
 def test_no_room_is_found_before_anything_is_written(model_dir, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(artifacts.shutil, "disk_usage", lambda _: usage(10, 10, 0))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10, 10, 0))
     copy = tmp_path / "copy"
     copy.mkdir()
-    with pytest.raises(OutputError, match="GB free, but a copy of .*model needs"):
+    with pytest.raises(OutputError) as caught:
         copy_model(model_dir, copy)
+    assert caught.value.setting == "output"
     assert list(copy.iterdir()) == []
 
 
@@ -130,7 +129,7 @@ def test_pickled_weights_arrive_as_safetensors(model_dir, tmp_path):
         "tokenizer_config.json",
     ]
     assert torch.equal(load_file(copy / "model.safetensors")["w"], weight)
-    assert require_weights(copy) == ["model.safetensors"]
+    assert Model(copy).weight_files() == ["model.safetensors"]
 
 
 def test_pickled_shards_arrive_as_one_file(model_dir, tmp_path):
@@ -161,22 +160,23 @@ def test_a_stub_is_fetched_from_the_hub(hub, monkeypatch, caplog):
     with caplog.at_level("INFO"):
         directory = find_model(STUB)
     assert (directory / "config.json").read_text() == '{"model_type": "bert"}'
-    assert f"model: {STUB} stands for the hub's model mine/model" in caplog.messages
+    assert f"{STUB} stands for the hub's model mine/model" in caplog.messages
 
 
-def test_a_stub_that_the_hub_does_not_give_names_both(no_hub, monkeypatch):
+def test_a_stub_whose_model_cannot_be_downloaded_is_named_with_its_model(no_hub, monkeypatch):
     monkeypatch.delenv(zoo.MIRROR_VARIABLE, raising=False)
-    with pytest.raises(
-        ModelError, match=f"^model: '{STUB}' stands for 'neuralmagic/oBERT-12-upstream-pretrained-dense'"
-    ):
+    with pytest.raises(ModelError) as caught:
         find_model(STUB)
+    assert caught.value.setting == "model"
+    assert caught.value.problem.startswith(f"'{STUB}' stands for 'neuralmagic/oBERT-12-upstream-pretrained-dense'")
 
 
-def test_a_stub_in_the_mirror_is_a_directory(model_dir, tmp_path, monkeypatch):
+def test_a_stub_in_the_mirror_is_a_folder(model_dir, tmp_path, monkeypatch):
     place = tmp_path / "mirror" / STUB.removeprefix("zoo:")
     place.mkdir(parents=True)
     model_dir.rename(place / "training")
     monkeypatch.setenv(zoo.MIRROR_VARIABLE, str(tmp_path / "mirror"))
     assert find_model(STUB) == place / "training"
-    with pytest.raises(ModelError, match=r"^revision: 'v2' is given, but the model zoo:nlp/.* is a directory"):
+    with pytest.raises(ModelError) as caught:
         find_model(STUB, "v2")
+    assert caught.value.setting == "revision"

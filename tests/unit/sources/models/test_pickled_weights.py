@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections import OrderedDict, namedtuple
@@ -12,7 +13,6 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from sparse_core import artifacts
 from sparse_core.errors import DependencyError, ModelError, OutputError
 from sparse_core.sources.models.pickled_weights import write_safetensors
 
@@ -87,11 +87,9 @@ def test_code_in_a_pickle_does_not_run(convert, tmp_path, monkeypatch, is_zip, s
     if switch:
         monkeypatch.setenv(switch, "1")
     trace = tmp_path / "it ran"
-    message = (
-        r"^model: .*pytorch_model-0\.bin is a pickle that asks for posix\.system, which weights do not need and was"
-    )
-    with pytest.raises(ModelError, match=message):
+    with pytest.raises(ModelError, match=r"posix\.system.* was not called") as caught:
         convert({"w": WEIGHT, "x": Malicious(trace)}, _use_new_zipfile_serialization=is_zip)
+    assert caught.value.setting == "model"
     assert not trace.exists()
     assert not (tmp_path / "model.safetensors").exists()
 
@@ -104,74 +102,70 @@ def test_the_command_would_have_run(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("content", "name"),
     [
-        (
-            {"w": WEIGHT, "epoch": 3},
-            r"'epoch' in .* is no tensor \(int\); expected dense tensors by name, as save_pretr",
-        ),
-        ({"state_dict": {"w": WEIGHT}}, r"'state_dict' in .* is no tensor \(dict\)"),
-        ({1: WEIGHT}, "'1' in .* is a torch.strided tensor of torch.float32"),
-        ({"w": WEIGHT.to_sparse()}, "'w' in .* is a torch.sparse_coo tensor of torch.float32"),
-        ({"w": WEIGHT.to(torch.complex64)}, "'w' in .* is a torch.strided tensor of torch.complex64"),
-        ([WEIGHT], r"pytorch_model-0\.bin holds list instead of tensors by name"),
-        ({}, "holds dict instead of tensors by name"),
-        (torch.nn.Linear(1, 1), r"asks for torch\.nn\.modules\.linear\.Linear, which weights do not need"),
-        (
-            {"bert.query.module.weight": WEIGHT, "bert.query.quant.activation_post_process.min_val": WEIGHT},
-            r"is a quantized checkpoint of SparseML \('bert\.query\.quant\.activation_post_process\.min_val' belongs",
-        ),
+        ({"w": WEIGHT, "epoch": 3}, "'epoch'"),
+        ({"state_dict": {"w": WEIGHT}}, "'state_dict'"),
+        ({1: WEIGHT}, "'1'"),
+        ({"w": WEIGHT.to_sparse()}, "torch.sparse_coo"),
+        ({"w": WEIGHT.to(torch.complex64)}, "torch.complex64"),
+        ([WEIGHT], "a list"),
+        ({}, "a dict"),
+        (torch.nn.Linear(1, 1), "torch.nn.modules.linear.Linear"),
+        ({"bert.query.module.weight": WEIGHT, "bert.q.activation_post_process.min_val": WEIGHT}, "SparseML"),
     ],
 )
-def test_what_is_not_weights(convert, tmp_path, content, message):
-    with pytest.raises(ModelError, match=rf"^model: .*{message}"):
+def test_a_pickle_holds_dense_tensors_by_name_and_nothing_else(convert, tmp_path, content, name):
+    with pytest.raises(ModelError) as caught:
         convert(content)
+    assert caught.value.setting == "model"
+    assert name in caught.value.problem
     assert [file.name for file in tmp_path.iterdir()] == ["pytorch_model-0.bin"]
 
 
+def refused(file):
+    with pytest.raises(ModelError) as caught:
+        write_safetensors([file], file.with_name("model.safetensors"))
+    return (caught.value.setting, caught.value.fix) == ("model", "copy it again")
+
+
 @pytest.mark.parametrize("is_zip", [True, False])
-def test_files_that_are_cut_short(tmp_path, is_zip):
+def test_a_file_that_is_cut_short_is_refused(tmp_path, is_zip):
     file = tmp_path / "pytorch_model.bin"
     torch.save({"w": WEIGHT}, file, _use_new_zipfile_serialization=is_zip)
     file.write_bytes(file.read_bytes()[:-20])
-    with pytest.raises(ModelError, match=r"^model: .*pytorch_model\.bin is no file of torch\.save, or is damaged \("):
-        write_safetensors([file], tmp_path / "model.safetensors")
+    assert refused(file)
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 @pytest.mark.parametrize("content", [b"", b"hello, this is no pickle", b"\x80\x04.", b"{}", b"PK\x05\x06" + bytes(18)])
-def test_files_that_are_something_else(tmp_path, content):
+def test_a_file_of_another_kind_is_refused(tmp_path, content):
     (tmp_path / "pytorch_model.bin").write_bytes(content)
-    with pytest.raises(ModelError, match=r"^model: .*is no file of torch\.save, or is damaged.*; copy it again$"):
-        write_safetensors([tmp_path / "pytorch_model.bin"], tmp_path / "model.safetensors")
+    assert refused(tmp_path / "pytorch_model.bin")
 
 
-def test_no_room(convert, tmp_path, monkeypatch):
+def test_room_is_checked_before_anything_is_written(convert, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(artifacts.shutil, "disk_usage", lambda _: usage(10, 10, 0))
-    with pytest.raises(OutputError, match=r"GB free, but model\.safetensors from .* needs"):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10, 10, 0))
+    with pytest.raises(OutputError) as caught:
         convert({"w": WEIGHT})
+    assert caught.value.setting == "output"
     assert not (tmp_path / "model.safetensors").exists()
 
 
-def test_a_place_that_cannot_be_written_to(tmp_path):
+def test_a_target_that_cannot_be_written_is_refused(tmp_path):
     torch.save({"w": WEIGHT}, tmp_path / "pytorch_model.bin")
-    with pytest.raises(OutputError, match=r"^output: .*none/model\.safetensors cannot be written: .*No such file"):
-        write_safetensors([tmp_path / "pytorch_model.bin"], tmp_path / "none" / "model.safetensors")
-
-
-def test_one_line_says_what_was_done(convert, caplog):
-    with caplog.at_level("INFO"):
-        convert({"a": WEIGHT}, {"b": WEIGHT})
-    assert caplog.messages == [
-        "model: pytorch_model-0.bin and 1 more is a pickle: its tensors are read without running it, and kept as "
-        "model.safetensors"
-    ]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError) as caught:
+        write_safetensors([tmp_path / "pytorch_model.bin"], tmp_path / "file" / "model.safetensors")
+    assert caught.value.setting == "output"
 
 
 def test_without_torch_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "safetensors.torch", None)
-    with pytest.raises(DependencyError, match=r"is a pickle, which needs torch to convert; .*\[train\]"):
+    with pytest.raises(DependencyError) as caught:
         write_safetensors([tmp_path / "pytorch_model.bin"], tmp_path / "model.safetensors")
+    assert (caught.value.setting, caught.value.fix) == ("model", "pip install sparse-pipelines[train]")
 
 
 @pytest.mark.slow

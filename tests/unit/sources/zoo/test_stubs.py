@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
 
-from sparse_core.errors import ConfigError, ModelError, RecipeError, SparseCoreError
+from sparse_core.errors import ConfigError, ModelError, RecipeError
 from sparse_core.recipe import builtin_recipes, load_recipe
 from sparse_core.sources.zoo.stubs import MIRROR_VARIABLE, is_stub, model_source, recipe_source
 from sparse_core.sources.zoo.table import DEFAULT_RECIPE, MODELS, RECIPES
@@ -107,14 +106,13 @@ def test_the_page_lists_the_table():
             assert all(f"`{recipe_type}`" in page for recipe_type in recipes)
 
 
-def test_one_line_says_what_a_stub_stands_for(caplog):
+def test_the_log_says_what_a_stub_stands_for(caplog):
     with caplog.at_level("INFO"):
-        model_source(f"zoo:{UPSTREAM}/base-none", "--model_name_or_path")
+        model_source(f"zoo:{UPSTREAM}/base-none")
         recipe_source(f"zoo:{SST2}/base-none")
     assert caplog.messages == [
-        f"--model_name_or_path: zoo:{UPSTREAM}/base-none stands for the hub's model "
-        "neuralmagic/oBERT-12-upstream-pretrained-dense",
-        f"recipe: zoo:{SST2}/base-none stands for the built-in recipe sst2/base",
+        f"zoo:{UPSTREAM}/base-none stands for the hub's model neuralmagic/oBERT-12-upstream-pretrained-dense",
+        f"zoo:{SST2}/base-none stands for the built-in recipe sst2/base",
     ]
 
 
@@ -163,97 +161,86 @@ def test_the_original_is_the_default_of_several(mirror):
 
 
 @pytest.mark.parametrize(
-    ("stub", "message"),
+    "stub",
     [
-        (
-            "zoo:nlp/bert",
-            "'zoo:nlp/bert' has 2 parts, but a SparseZoo stub has 7: domain/task/architecture/framework/int",
-        ),
-        ("zoo:", "'zoo:' has 1 part, but a SparseZoo stub has 7"),
-        (f"zoo:{UPSTREAM}/base-none/training", ".* has 8 parts, but"),
-        (f"zoo: {UPSTREAM}/base-none", "there is white space inside 'zoo: nlp/"),
-        (f"zoo:{UPSTREAM}/base none", "there is white space inside"),
-        (f"zoo:{UPSTREAM}/..", r"'\.\.' in 'zoo:.*' is no part of a SparseZoo stub; expected letters, digits"),
-        (f"zoo:{UPSTREAM.replace('nlp/', 'nlp//')}", "'' in 'zoo:nlp//mask.* is no part of a SparseZoo stub"),
-        (f"zoo:{UPSTREAM}/base-none?type=original", "'type=original' in .* is not understood; accepted after the"),
-        (f"zoo:{UPSTREAM}/base-none?recipe_type=", "'recipe_type=' in .* is not understood"),
+        "zoo:nlp/bert",
+        "zoo:",
+        f"zoo:{UPSTREAM}/base-none/training",
+        f"zoo: {UPSTREAM}/base-none",
+        f"zoo:{UPSTREAM}/base none",
+        f"zoo:{UPSTREAM}/..",
+        f"zoo:{UPSTREAM.replace('nlp/', 'nlp//')}",
+        f"zoo:{UPSTREAM}/base-none?type=original",
+        f"zoo:{UPSTREAM}/base-none?recipe_type=",
     ],
 )
-def test_malformed_stubs(stub, message):
-    with pytest.raises(ModelError, match=f"^--model: {message}"):
-        model_source(stub, "--model")
-    with pytest.raises(RecipeError, match=f"^recipe: {message}"):
+def test_malformed_stubs_are_refused(stub):
+    with pytest.raises(ModelError) as of_model:
+        model_source(stub)
+    with pytest.raises(RecipeError) as of_recipe:
         recipe_source(stub)
+    assert (of_model.value.setting, of_recipe.value.setting) == ("model", "recipe")
+    assert stub in of_model.value.problem and of_model.value.problem == of_recipe.value.problem
 
 
-def test_a_model_that_nothing_knows_names_who_was_asked():
+def test_an_unknown_model_is_refused_with_the_places_that_were_searched():
     stub = f"zoo:{SST2}/base-none"
-    message = (
-        f"model: no living copy of the model '{stub}' is known; asked was the table of docs/models.md alone, since "
-        "SPARSE_CORE_ZOO_MIRROR is not set; give a directory or a hub id, or set SPARSE_CORE_ZOO_MIRROR to a directory "
+    with pytest.raises(ModelError) as caught:
+        model_source(stub)
+    assert str(caught.value) == (
+        f"model: no public copy of the model '{stub}' is known: it is not in the table of docs/models.md, and "
+        "SPARSE_CORE_ZOO_MIRROR is not set; give a folder or a hub id, or set SPARSE_CORE_ZOO_MIRROR to a folder "
         "that is laid out by stub and has it there, in training/"
     )
-    with pytest.raises(ModelError, match=f"^{re.escape(message)}$"):
-        model_source(stub)
 
 
-def test_a_recipe_that_nothing_knows_names_who_was_asked(mirror, tmp_path):
+def test_an_unknown_recipe_is_refused_with_the_mirror_that_was_searched(mirror, tmp_path):
     stub = f"nlp/text_classification/{TASKS}/mrpc/base-none"
-    message = (
-        f"recipe: nothing is known of the recipe 'zoo:{stub}'; asked were the mirror (SPARSE_CORE_ZOO_MIRROR), at "
-        f"{tmp_path}/mirror/{stub}, and the table of docs/models.md; give a file or a built-in recipe (`sparse-core "
-        "recipe list`), or set "
-    )
-    with pytest.raises(RecipeError, match=f"^{re.escape(message)}"):
+    with pytest.raises(RecipeError) as caught:
         recipe_source(f"zoo:{stub}")
+    assert caught.value.setting == "recipe"
+    assert f"{tmp_path}/mirror/{stub}" in caught.value.problem
 
 
 @pytest.mark.parametrize(
-    ("typo", "meant"),
+    ("typo", "nearest"),
     [
         (f"{UPSTREAM}/pruned9-none", f"{UPSTREAM}/pruned90-none"),
         (f"{UPSTREAM.replace('corpus', 'corpos').replace('obert', 'oberta')}/base-none", f"{UPSTREAM}/base-none"),
         (f"nlp/text-classification/{TASKS}/mnil/base-none", f"nlp/text_classification/{TASKS}/mnli/base-none"),
     ],
 )
-def test_the_nearest_stub_is_named(typo, meant):
-    with pytest.raises(ModelError, match=rf"; did you mean 'zoo:{meant}'\?$"):
+def test_the_nearest_stub_is_named(typo, nearest):
+    with pytest.raises(ModelError) as caught:
         model_source(f"zoo:{typo}")
+    assert f"'zoo:{nearest}'" in caught.value.fix
 
 
 def test_the_nearest_stub_of_a_recipe_is_named():
-    with pytest.raises(RecipeError, match=rf"; did you mean 'zoo:{SST2}/pruned90_quant-none'\?$"):
+    with pytest.raises(RecipeError) as caught:
         recipe_source(f"zoo:{SST2}/pruned90-quant-none")
+    assert f"'zoo:{SST2}/pruned90_quant-none'" in caught.value.fix
 
 
 @pytest.mark.parametrize(
-    ("tail", "message"),
+    ("tail", "fix"),
     [
-        (
-            "",
-            "has several recipes; add \\?recipe_type= with one of transfer-CoNLL2003, transfer-MNLI, .* in quotes\\)$",
-        ),
-        ("?recipe_type=transfer", "has no recipe of the type 'transfer'; add \\?recipe_type= with one of"),
-        ("?recipe_type=transfer-conll2012", "has no recipe of the type .*did you mean 'transfer-CoNLL2003'\\?"),
+        ("", "one of transfer-CoNLL2003, transfer-MNLI"),
+        ("?recipe_type=transfer", "one of transfer-CoNLL2003, transfer-MNLI"),
+        ("?recipe_type=transfer-conll2012", "did you mean 'transfer-CoNLL2003'?"),
     ],
 )
-def test_a_stub_with_several_recipes(tail, message):
-    with pytest.raises(RecipeError, match=f"^recipe: 'zoo:{UPSTREAM}/pruned90-none' {message}"):
+def test_a_stub_with_several_recipes_needs_a_type(tail, fix):
+    with pytest.raises(RecipeError) as caught:
         recipe_source(f"zoo:{UPSTREAM}/pruned90-none{tail}")
+    assert caught.value.setting == "recipe"
+    assert fix in caught.value.fix
 
 
-def test_a_mirror_that_does_not_exist(monkeypatch, tmp_path):
-    monkeypatch.setenv(MIRROR_VARIABLE, str(tmp_path / "none"))
+@pytest.mark.parametrize("place", ["/does/not/exist", "s3://zoo/mirror/"])
+def test_a_mirror_that_cannot_be_read_is_refused(monkeypatch, place):
+    monkeypatch.setenv(MIRROR_VARIABLE, place)
     for source in (model_source, recipe_source):
-        with pytest.raises(
-            ConfigError, match=f"^{MIRROR_VARIABLE}: .*none is no directory; expected one that is laid out"
-        ):
+        with pytest.raises(ConfigError) as caught:
             source(f"zoo:{SST2}/base-none")
-
-
-def test_a_mirror_in_object_storage(monkeypatch):
-    monkeypatch.setenv(MIRROR_VARIABLE, "s3://zoo/mirror/")
-    with pytest.raises(
-        SparseCoreError, match=rf"^{MIRROR_VARIABLE}: s3://zoo/mirror/{SST2}/base-none is in object storage"
-    ):
-        model_source(f"zoo:{SST2}/base-none")
+        assert caught.value.setting == MIRROR_VARIABLE
