@@ -108,12 +108,8 @@ def _is_on_hub(model: str) -> bool:
 def _check_training(config: RunConfig) -> None:
     if not config.values["training_arguments"]:
         return  # the ranges of the other settings are checked already; torch takes seconds to load
-    import json
-
     from sparse_core.training.options import TrainingOptions
-    from sparse_core.training.settings import TrainingSettings
+    from sparse_core.training.step_arguments import step_arguments
 
-    options = {name: config.values[name] for name in TrainingOptions.model_fields}
-    options["training_arguments"] = json.dumps(options["training_arguments"])
-    settings = TrainingSettings(max_seq_length=config.values["max_seq_length"], **options)
-    settings.to_hugging_face(config.output_dir)
+    options = TrainingOptions(**{name: config.values[name] for name in TrainingOptions.model_fields})
+    step_arguments(options, config.output_dir)

@@ -17,7 +17,7 @@ from sparse_core.cli.boundary import process_boundary
 from sparse_core.cli.logs import configure_logging
 from sparse_core.cli.parser import Parser, add_step, flags_of, named_paths
 from sparse_core.cli.recipe import add_recipe_commands
-from sparse_core.cli.training import EXPORT, TITLES, sparseml_command
+from sparse_core.cli.sparseml import EXPORT, TITLES, sparseml_command
 from sparse_core.errors import ConfigError, nearest, renamed_settings
 from sparse_core.steps.registry import STEPS, load_step
 

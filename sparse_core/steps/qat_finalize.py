@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sparse_core.steps.spec import Kind, Port, step
-from sparse_core.steps.training import DATASET, RECIPE, TEACHER, DistilledTrainSettings, training_settings
+from sparse_core.steps.training import DATASET, RECIPE, TEACHER, DistilledTrainSettings, run_training
 
 
 @step(
@@ -34,29 +34,27 @@ def qat_finalize(
         SparseCoreError: the model has no checkpoint of this recipe, or the inputs do not fit one another.
     """
     from sparse_core.artifacts.model import CHECKPOINT_FOLDER, Model
+    from sparse_core.artifacts.model import CHECKPOINT_FOLDER, Model
     from sparse_core.errors import ModelError
     from sparse_core.recipe import load_recipe
-    from sparse_core.training.run import TrainingRun
 
     loaded = load_recipe(recipe)
     checkpoint = Model(model).checkpoint
-    run = TrainingRun(
-        step="qat_finalize",
-        model=model,
-        dataset=dataset,
-        recipe=loaded,
-        teacher=teacher,
-        use_teacher_tokenizer=settings.use_teacher_tokenizer,
-        output=output,
-        settings=training_settings(settings),
-        start_checkpoint=checkpoint,
-    )
-    if loaded.quantization_start is None:
-        return run.evaluate()
-    if not checkpoint.is_dir():
+    quantizes = loaded.quantization_start is not None
+    if quantizes and not checkpoint.is_dir():
         raise ModelError(
             "model",
-            f"{model} has no folder '{CHECKPOINT_FOLDER}' to go on from",
+            f"{model} has no folder '{CHECKPOINT_FOLDER}' to continue from",
             fix="give the output of sparse_transfer or prune, made with the same recipe",
         )
-    return run.execute()
+    return run_training(
+        "qat_finalize",
+        model,
+        dataset,
+        loaded,
+        output,
+        settings,
+        teacher=teacher,
+        trains=quantizes,
+        start_checkpoint=checkpoint,
+    )

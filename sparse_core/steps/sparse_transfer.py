@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sparse_core.steps.spec import Kind, Port, step
-from sparse_core.steps.training import DATASET, RECIPE, TEACHER, DistilledTrainSettings, training_settings
+from sparse_core.steps.training import DATASET, RECIPE, TEACHER, DistilledTrainSettings, run_training
 
 
 @step(
@@ -28,19 +28,9 @@ def sparse_transfer(
         SparseCoreError: the recipe never prunes, or the inputs do not fit one another.
     """
     from sparse_core.recipe import load_recipe, require_pruning
-    from sparse_core.training.run import TrainingRun
 
     loaded = load_recipe(recipe)
     require_pruning(loaded)
-    run = TrainingRun(
-        step="sparse_transfer",
-        model=model,
-        dataset=dataset,
-        recipe=loaded,
-        teacher=teacher,
-        use_teacher_tokenizer=settings.use_teacher_tokenizer,
-        output=output,
-        settings=training_settings(settings),
-        stop_epoch=loaded.quantization_start,
+    return run_training(
+        "sparse_transfer", model, dataset, loaded, output, settings, teacher=teacher, stop_epoch=loaded.quantization_start
     )
-    return run.execute()

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from sparse_core.steps.spec import Kind, Port, step
-from sparse_core.steps.training import DATASET, RECIPE, TrainSettings, training_settings
+from sparse_core.steps.training import DATASET, RECIPE, TrainSettings, run_training
 
 
 class TrainTeacherSettings(TrainSettings):
@@ -34,15 +34,7 @@ def train_teacher(
         SparseCoreError: the inputs do not fit one another.
     """
     from sparse_core.recipe import load_recipe
-    from sparse_core.training.run import TrainingRun
 
-    run = TrainingRun(
-        step="train_teacher",
-        model=model,
-        dataset=dataset,
-        recipe=load_recipe(recipe),
-        teacher=None,
-        output=output,
-        settings=training_settings(settings),
+    return run_training(
+        "train_teacher", model, dataset, load_recipe(recipe), output, settings, trains=not settings.evaluate_only
     )
-    return run.evaluate() if settings.evaluate_only else run.execute()

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import transformers
 
+from sparse_core.errors import ConfigError
 from sparse_core.training.callback import ProgressCallback
-from sparse_core.training.checks import require_optimizer
+from sparse_core.training.scheduler import sets_learning_rate
 from sparse_core.training.streamed import StreamedMetrics
 from sparse_core.training.trainer import Trainer
 
@@ -28,7 +29,7 @@ def task_trainer(
     examples: Dataset | None,
     pad_to: int | None = None,
     stop_epoch: float | None = None,
-    **further: Any,
+    **trainer_arguments: Any,
 ) -> Trainer:
     """A Trainer whose batches and scores are the task's, and which logs its progress.
 
@@ -42,7 +43,7 @@ def task_trainer(
         examples: those rows before tokenization.
         pad_to: tokens to pad every batch to; None: those of its longest row.
         stop_epoch: end the training before this epoch.
-        further: more arguments of the Trainer: recipe, teacher, callbacks.
+        trainer_arguments: more arguments of the Trainer: recipe, teacher, callbacks.
 
     Raises:
         ConfigError: an optimizer or a scheduler was asked for that cannot be made.
@@ -58,14 +59,33 @@ def task_trainer(
         eval_collator=task.collator(tokenizer, pad_to=pad_to),
         compute_metrics=_scores(task, evaluation, examples),
         processing_class=tokenizer,
-        callbacks=[ProgressCallback(stop_epoch), *further.pop("callbacks", ())],
+        callbacks=[ProgressCallback(stop_epoch), *trainer_arguments.pop("callbacks", ())],
         stop_epoch=stop_epoch,
-        **further,
+        **trainer_arguments,
     )
     trainer.remove_callback(transformers.PrinterCallback)
     if train is not None:
-        require_optimizer(trainer)
+        _require_optimizer(trainer)
     return trainer
+
+
+def _require_optimizer(trainer: Trainer) -> None:
+    """Makes the optimizer and Hugging Face's scheduler once, so that a mistake shows before the training.
+
+    Raises:
+        ConfigError: one of them cannot be made.
+    """
+    setting, value = "optim", trainer.args.optim.value
+    try:
+        optimizer = trainer.create_optimizer()
+        if not sets_learning_rate(trainer.recipe):
+            setting, value = "lr_scheduler_type", trainer.args.lr_scheduler_type.value
+            trainer.create_scheduler(num_training_steps=1, optimizer=optimizer)
+    except (ImportError, ValueError, TypeError) as error:
+        raise ConfigError(setting, f"{value} cannot be used: {' '.join(str(error).split())}") from None
+    finally:
+        trainer.optimizer = trainer.lr_scheduler = None
+        trainer._created_lr_scheduler = False
 
 
 def _scores(task: Task, rows: Dataset | None, examples: Dataset | None) -> StreamedMetrics | None:

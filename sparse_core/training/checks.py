@@ -1,7 +1,4 @@
-"""Values of training arguments that Hugging Face's Trainer would stumble over later, refused before they are used.
-
-Each message begins with the name of the argument; steps and commands put before it how the user wrote it.
-"""
+"""Checks of training arguments that Hugging Face's Trainer would make late, or not at all."""
 
 from __future__ import annotations
 
@@ -20,23 +17,21 @@ from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 from transformers.trainer_utils import has_length
 from transformers.utils import is_liger_kernel_available
 
-from sparse_core.errors import ConfigError, DependencyError, did_you_mean
+from sparse_core.errors import ConfigError, DependencyError, Setting, listed, nearest, shown
 from sparse_core.modifiers.distillation.losses import MULTI_LABEL, REGRESSION, SPAN_OUTPUTS
 from sparse_core.modifiers.pruning.report import sparsity_report
 from sparse_core.training.arguments import TrainingArguments
-from sparse_core.training.scheduler import sets_learning_rate
+from sparse_core.training.options import LARGEST_SEED
 from sparse_core.training.teachers import head_of, problem_type_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from sparse_core.recipe import Recipe
-    from sparse_core.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
 _COMPILE_MODES = ("default", "lite", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
-_LARGEST_SEED = 2**32 - 1  # numpy's
 _SPARSE = 0.05
 """Share of zeros from which a model was pruned on purpose."""
 
@@ -58,7 +53,7 @@ AT_LEAST_ONE = Range("1 or more", lambda value: value >= 1)
 NOT_NEGATIVE = Range("0 or more", lambda value: value >= 0)
 _POSITIVE = Range("more than 0", lambda value: value > 0)
 _BELOW_ONE = Range("a value of 0 or more and below 1", lambda value: 0 <= value < 1)
-_SEED = Range(f"a whole number from 0 to {_LARGEST_SEED}", lambda value: 0 <= value <= _LARGEST_SEED)
+_SEED = Range(f"a whole number from 0 to {LARGEST_SEED}", lambda value: 0 <= value <= LARGEST_SEED)
 
 RANGES: Mapping[str, Range] = {
     **dict.fromkeys(
@@ -106,9 +101,9 @@ def require_in_range(name: str, value: Any, ranges: Mapping[str, Range] = RANGES
     if not isinstance(value, int | float) or isinstance(value, bool):
         return
     if not math.isfinite(value):
-        raise ConfigError(f"{name}: expected a finite number, got {value}")
+        raise ConfigError(name, accepted="a finite number", got=value)
     if name in ranges and not ranges[name].holds(value):
-        raise ConfigError(f"{name}: expected {ranges[name].text}, got {value:.12g}")
+        raise ConfigError(name, accepted=ranges[name].text, got=value)
 
 
 def require_types(values: Mapping[str, Any]) -> None:
@@ -126,7 +121,7 @@ def require_types(values: Mapping[str, Any]) -> None:
             TypeAdapter(types[name]).validate_python(value, strict=True)
         except ValidationError as error:
             message = error.errors(include_url=False)[0]["msg"]
-            raise ConfigError(f"{name}: {message[:1].lower()}{message[1:]}, got {value!r}") from None
+            raise ConfigError(name, f"{message[:1].lower()}{message[1:]}, got {shown(value)}") from None
 
 
 def require_usable(training: transformers.TrainingArguments) -> None:
@@ -139,12 +134,12 @@ def require_usable(training: transformers.TrainingArguments) -> None:
     known, installed = sorted(INTEGRATION_TO_CALLBACK), get_available_reporting_integrations()
     for name in training.report_to or ():
         if name not in known:
-            accepted = ", ".join(("none", "all", *known))
-            raise ConfigError(f"report_to: unknown tool '{name}'; accepted are {accepted}{did_you_mean(name, known)}")
+            accepted = f"one of {listed(('none', 'all', *known))}"
+            raise ConfigError("report_to", accepted=accepted, got=name, fix=nearest(name, known))
         if name not in installed:
-            raise DependencyError(f"report_to: {name} is not installed; install it, or write none")
+            raise DependencyError("report_to", f"{name} is not installed", fix="install it, or write none")
     if training.use_liger_kernel and not is_liger_kernel_available():
-        raise DependencyError("use_liger_kernel: liger-kernel is not installed; install it, or leave it out")
+        raise DependencyError("use_liger_kernel", "liger-kernel is not installed", fix="install it, or leave it out")
     backends = [backend.lower() for backend in DynamoBackend.__members__]
     for name, value, accepted_values in (
         ("torch_compile_backend", training.torch_compile_backend, backends),
@@ -152,38 +147,29 @@ def require_usable(training: transformers.TrainingArguments) -> None:
     ):
         if value is not None and value.lower() not in accepted_values:
             raise ConfigError(
-                f"{name}: expected one of {', '.join(accepted_values)}, got '{value}'"
-                f"{did_you_mean(value, accepted_values)}"
+                name, accepted=f"one of {listed(accepted_values)}", got=value, fix=nearest(value, accepted_values)
             )
     if training.dataloader_persistent_workers and not training.dataloader_num_workers:
-        raise ConfigError("dataloader_persistent_workers: needs dataloader_num_workers of 1 or more")
+        raise ConfigError(
+            "dataloader_persistent_workers",
+            "needs worker processes",
+            fix=("set ", Setting("dataloader_num_workers"), " to 1 or more"),
+        )
     for part in (training.optim_args or "").replace(" ", "").split(","):
         if part and "=" not in part:
-            raise ConfigError(f"optim_args: expected name=value,name=value, got '{training.optim_args}'")
+            raise ConfigError("optim_args", accepted="name=value,name=value", got=training.optim_args)
     if training.save_strategy == "best" and (training.metric_for_best_model is None or training.eval_strategy == "no"):
         raise ConfigError(
-            "save_strategy: best needs metric_for_best_model, the score that decides, and an eval_strategy other than "
-            "no; set both, or save by steps or epoch"
+            "save_strategy",
+            "best needs a score that decides, and evaluations",
+            fix=(
+                "set ",
+                Setting("metric_for_best_model"),
+                " and an ",
+                Setting("eval_strategy"),
+                " other than no, or save by steps or epoch",
+            ),
         )
-
-
-def require_optimizer(trainer: Trainer) -> None:
-    """Makes the optimizer and Hugging Face's scheduler once, to see that both can be made.
-
-    Raises:
-        ConfigError: a package or a setting that one of them needs is not there.
-    """
-    setting = f"optim: {trainer.args.optim.value}"
-    try:
-        optimizer = trainer.create_optimizer()
-        if not sets_learning_rate(trainer.recipe):
-            setting = f"lr_scheduler_type: {trainer.args.lr_scheduler_type.value}"
-            trainer.create_scheduler(num_training_steps=1, optimizer=optimizer)
-    except (ImportError, ValueError, TypeError) as error:
-        raise ConfigError(f"{setting} cannot be used: {' '.join(str(error).split())}") from None
-    finally:
-        trainer.optimizer = trainer.lr_scheduler = None
-        trainer._created_lr_scheduler = False
 
 
 def require_length(dataset: Any) -> None:
@@ -194,8 +180,9 @@ def require_length(dataset: Any) -> None:
     """
     if dataset is not None and not has_length(dataset):
         raise ConfigError(
-            f"train_dataset: a recipe counts epochs, and a {type(dataset).__name__} has no length; give data with a "
-            "length (one that is not streamed), or train without a recipe"
+            "train_dataset",
+            f"a recipe counts epochs, and a {type(dataset).__name__} has no length",
+            fix="give data that is not streamed, or train without a recipe",
         )
 
 
@@ -207,7 +194,7 @@ def best_model_errors() -> Iterator[None]:
     except KeyError as error:
         if "metric_for_best_model" not in str(error):
             raise
-        raise ConfigError(f"metric_for_best_model: {error.args[0]}") from None
+        raise ConfigError("metric_for_best_model", str(error.args[0])) from None
 
 
 def require_batch(dataset: Any, args: transformers.TrainingArguments) -> None:
@@ -218,8 +205,9 @@ def require_batch(dataset: Any, args: transformers.TrainingArguments) -> None:
     """
     if args.dataloader_drop_last and has_length(dataset) and len(dataset) < args.train_batch_size:
         raise ConfigError(
-            f"dataloader_drop_last: the {len(dataset)} training rows are fewer than a batch of "
-            f"{args.train_batch_size}, so that none is left; leave it out, or lower per_device_train_batch_size"
+            "dataloader_drop_last",
+            f"the {len(dataset)} training rows are fewer than a batch of {args.train_batch_size}, so none is left",
+            fix=("leave it out, or lower ", Setting("per_device_train_batch_size")),
         )
 
 
@@ -240,7 +228,7 @@ def require_classes(model: nn.Module, labels: Tensor | None = None) -> None:
         kind = f"the labels of {problem_type}"
     else:
         return
-    raise ConfigError(f"label_smoothing_factor: smooths classes, and cannot smooth {kind}; leave it out")
+    raise ConfigError("label_smoothing_factor", f"smooths classes, and cannot smooth {kind}", fix="leave it out")
 
 
 def warn_of_zeros_that_nothing_holds(model: nn.Module, recipe: Recipe | None) -> None:

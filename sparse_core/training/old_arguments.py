@@ -1,7 +1,7 @@
-"""Training arguments of other versions of transformers, which do what they did or say why they do not.
+"""Training arguments that transformers 4 had: each does what it did, or says why it does not.
 
-One table for Python and for the commands, whose flags have the same names. Compared with the TrainingArguments of
-transformers 4.40, the last version that SparseML ran with, and of the versions before it.
+Python and the commands share this table, because the commands' flags have the same names. It was compared with the
+TrainingArguments of transformers 4.40, the last version that SparseML ran with, and of the versions before.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Renamed:
 
     Attributes:
         to: the new name.
-        on: of an old switch, the new argument's value where it is on; None: the value stays as it is.
-        off: that where it is off; None: it decided nothing.
+        on: value of the new argument where an old switch is on; None: the value stays as it is.
+        off: value of the new argument where the old switch is off; None: the switch decided nothing.
     """
 
     to: str
@@ -35,7 +35,7 @@ class Renamed:
     off: str | None = None
 
     def value_of(self, old: Any) -> Any:
-        """The new argument's value for the old one's; None: it decided nothing."""
+        """The new argument's value for a value of the old one; None: the old one decided nothing."""
         if self.on is None:
             return old
         return self.on if is_true(old) else self.off
@@ -95,36 +95,36 @@ ENVIRONMENT = {"logging_dir": "TENSORBOARD_LOGGING_DIR"}
 OLD_NAMES = (*RENAMED, *IGNORED, *ENVIRONMENT)
 
 
-def of_today(name: str, value: Any, written: str) -> tuple[str, Any] | None:
-    """What an argument of another time is today; one line in the log says it.
+def new_argument(name: str, value: Any, written: str) -> tuple[str, Any] | None:
+    """The new name and value of an old argument; one line in the log says them.
 
     Args:
         name: one of OLD_NAMES.
-        value: as it was given; on a command line, a text.
-        written: how the user wrote the name, for the log; begins with hyphens where it is a flag.
+        value: its value; on a command line, a text.
+        written: the name as the user wrote it, for the log; begins with hyphens where it is a flag.
 
     Returns:
-        Today's name and value; None: there is nothing to set.
+        The new name and value; None: there is nothing to set.
     """
     if name in IGNORED:
         logger.warning("%s has no effect: %s", written, IGNORED[name])
         return None
     if name in ENVIRONMENT:
         os.environ[ENVIRONMENT[name]] = str(value)
-        logger.info("%s: %s is set to it, which is what transformers reads", written, ENVIRONMENT[name])
+        logger.info("%s: the environment variable %s is set to it; transformers reads that", written, ENVIRONMENT[name])
         return None
     renamed = RENAMED[name]
     new = renamed.value_of(value)
     if new is None:
         return None
     hyphens = "--" if written.startswith("-") else ""
-    shown = renamed.to if renamed.on is None else f"{renamed.to} {new}"  # a value of the user may be a secret
-    logger.info("%s is %s%s today, and is taken as that", written, hyphens, shown)
+    new_text = renamed.to if renamed.on is None else f"{renamed.to} {new}"  # a value of the user may be a secret
+    logger.info("%s is called %s%s now, and is read as that", written, hyphens, new_text)
     return renamed.to, new
 
 
-def value_of_today(name: str, value: Any, written: str) -> Any:
-    """The value of an argument by its name of today; one line in the log says so.
+def new_value(name: str, value: Any, written: str) -> Any:
+    """The new name of an old value; one line in the log says it.
 
     Args:
         name: of the argument.
@@ -133,26 +133,26 @@ def value_of_today(name: str, value: Any, written: str) -> Any:
     """
     new = RENAMED_VALUES.get(name, {}).get(value, value)
     if new != value:
-        logger.info("%s %s is %s today, and is taken as that", written, value, new)
+        logger.info("%s %s is called %s now, and is read as that", written, value, new)
     return new
 
 
-def arguments_of_today(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Python's training arguments by their names and values of today.
+def renamed_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Training arguments with old names and values replaced by new ones.
 
-    Of an old name and its new one that are both given, one that is 0 or off gives way to the other, as `warmup_ratio`
-    did to `warmup_steps`; an old one that is None was not given.
+    Where an old name and its new one are both given, one that is 0 or off gives way to the other, as `warmup_ratio` did
+    to `warmup_steps`. An old one that is None counts as not given.
 
     Raises:
         TypeError: both are given, and neither is 0 or off.
     """
-    found = {name: value for name, value in arguments.items() if name not in OLD_NAMES}
+    renamed = {name: value for name, value in arguments.items() if name not in OLD_NAMES}
     for name, value in arguments.items():
-        if name in OLD_NAMES and value is not None and (today := of_today(name, value, name)) is not None:
-            new, converted = today
-            if found.get(new) and converted:
-                raise TypeError(f"{name} is an old name of {new}, which is given too; leave one of them out")
-            found[new] = found.get(new) or converted
-    for name in found.keys() & RENAMED_VALUES.keys():
-        found[name] = value_of_today(name, found[name], name)
-    return found
+        if name in OLD_NAMES and value is not None and (new := new_argument(name, value, name)) is not None:
+            new_name, converted = new
+            if renamed.get(new_name) and converted:
+                raise TypeError(f"{name} is an old name of {new_name}, which is given too; leave one of them out")
+            renamed[new_name] = renamed.get(new_name) or converted
+    for name in renamed.keys() & RENAMED_VALUES.keys():
+        renamed[name] = new_value(name, renamed[name], name)
+    return renamed

@@ -159,7 +159,6 @@ def teacher_rows(
     max_seq_length: int,
     *,
     use_teacher_tokenizer: bool,
-    setting: str = "teacher",
 ) -> dict[str, Any]:
     """What a Trainer needs so that a teacher reads its own tokens: `teacher_dataset` and `teacher_collator`.
 
@@ -171,7 +170,6 @@ def teacher_rows(
         dataset: Dataset artifact.
         max_seq_length: most tokens in a row, also of the teacher's.
         use_teacher_tokenizer: the teacher may have another tokenizer.
-        setting: name of the setting that chose the teacher, for messages.
 
     Returns:
         Arguments of `Trainer`; empty where the teacher can read the student's tokens. It cannot where its tokenizer
@@ -188,8 +186,9 @@ def teacher_rows(
     if not difference:
         if tokenizer.model_max_length < max_seq_length:
             raise ModelError(
-                f"{setting}: {teacher} reads at most {tokenizer.model_max_length} tokens, max_seq_length is "
-                f"{max_seq_length}; lower max_seq_length, or use a teacher that reads as many"
+                "teacher",
+                f"{teacher} reads at most {tokenizer.model_max_length} tokens, fewer than the {max_seq_length} of a row",
+                fix=("lower ", Setting("max_seq_length"), ", or use a teacher that reads as many"),
             )
         if not head.has_fixed_inputs or set(tokenizer.model_input_names) <= set(own.model_input_names):
             return {}

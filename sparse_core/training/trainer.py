@@ -26,7 +26,7 @@ from sparse_core.modifiers.pruning.report import sparsity_report
 from sparse_core.modifiers.quantization.hf_quantizer import quantization_of
 from sparse_core.recipe import Recipe, load_recipe
 from sparse_core.tasks.inference import rows_by_length
-from sparse_core.training.arguments import TrainingArguments, hand_on_token, metadata_of, one_of
+from sparse_core.training.arguments import TrainingArguments, export_token, metadata_from, only_value
 from sparse_core.training.best_model import first_epoch_that_counts, is_too_early, warn_of_no_best
 from sparse_core.training.callback import (
     DECAYS,
@@ -127,20 +127,20 @@ class Trainer(transformers.Trainer):
             ConfigError: an argument is given twice, the data has no length or no batch, or labels cannot be smoothed.
         """
         if isinstance(model_state_path, transformers.TrainingArguments):  # as in Hugging Face's Trainer
-            args, model_state_path = one_of({"the second argument": model_state_path, "args": args}), None
-        teacher = one_of({"teacher": teacher, "distill_teacher": distill_teacher})
+            args, model_state_path = only_value({"the second argument": model_state_path, "args": args}), None
+        teacher = only_value({"teacher": teacher, "distill_teacher": distill_teacher})
         names = ("processing_class", "tokenizer")
-        kwargs["processing_class"] = one_of({name: kwargs.pop(name, None) for name in names})
+        kwargs["processing_class"] = only_value({name: kwargs.pop(name, None) for name in names})
         self.recipe = recipe if isinstance(recipe, Recipe) or recipe is None else load_recipe(recipe, recipe_args)
         args = TrainingArguments(_DEFAULT_OUTPUT_DIR) if args is None else copy.copy(args)
         if self.recipe is not None and args.max_steps <= 0:
             args.num_train_epochs = self.recipe.num_epochs
-        hand_on_token(args)
+        export_token(args)
         if args.save_total_limit == 1:
             # the newest checkpoint is not whole yet when Hugging Face deletes the one before it
             args.save_total_limit = 2
         self.model_state_path = model_state_path
-        self._metadata = metadata_of(metadata_args or (), args, data_args)
+        self._metadata = metadata_from(metadata_args or (), args, data_args)
         self._eval_collator = eval_collator
         if self.recipe is not None:
             require_length(train_dataset)

@@ -10,7 +10,7 @@ import pytest
 from transformers import BertConfig
 
 from sparse_core.cli.main import main as sparse_core
-from sparse_core.finetune.command_line import parse
+from sparse_core.cli.sparseml.parser import parse
 from sparse_pipelines.pipelines.cli import main as sparse_pipelines
 from sparse_pipelines.pipelines.config import load_config
 

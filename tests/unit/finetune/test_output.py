@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from sparse_core.finetune.output import published, write_results
+from sparse_core.training.output_dir import published, write_results
 
 
 def test_files_appear_together_with_the_config_last(tmp_path, monkeypatch):

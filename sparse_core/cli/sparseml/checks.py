@@ -5,15 +5,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from sparse_core.errors import ConfigError
 from sparse_core.training.checks import AT_LEAST_ONE, NOT_NEGATIVE, RANGES, Range, require_in_range
-
-if TYPE_CHECKING:
-    from sparse_core.finetune.command_line import Arguments
 
 _RANGES: Mapping[str, Range] = {
     **RANGES,
@@ -44,12 +41,14 @@ def require_objects(namespace: argparse.Namespace) -> None:
     """
     for name in _FOR_SEVERAL_PROCESSES:
         if getattr(namespace, name):
-            raise ConfigError(f"--{name}: is for training in several processes, and a command trains in one")
+            raise ConfigError(f"--{name}", "is for training in several processes, and a command trains in one")
     strategies = [str(getattr(value, "value", value)) for value in (namespace.eval_strategy, namespace.save_strategy)]
     if namespace.load_best_model_at_end and strategies[0] != strategies[1]:
         raise ConfigError(
-            "--load_best_model_at_end: needs --eval_strategy and --save_strategy of the same value, got "
-            f"'{strategies[0]}' and '{strategies[1]}'"
+            "--load_best_model_at_end",
+            "needs --eval_strategy and --save_strategy of the same value",
+            got=strategies,
+            accepted="two equal values",
         )
     for name in (*_OBJECTS, *_OBJECTS_OR_FILES):
         text = getattr(namespace, name)
@@ -61,15 +60,18 @@ def require_objects(namespace: argparse.Namespace) -> None:
             is_object = False
         if not is_object:
             or_file = ", or a file with one" if name in _OBJECTS_OR_FILES else ""
-            raise ConfigError(f"--{name}: expected a JSON object{or_file}, got '{text}'")
+            raise ConfigError(f"--{name}", accepted=f"a JSON object{or_file}", got=text)
 
 
-def require_ranges(arguments: Arguments) -> None:
+def require_ranges(parts: Iterable[Any]) -> None:
     """Refuses numbers that cannot be used.
 
+    Args:
+        parts: dataclasses of flags.
+
     Raises:
-        ConfigError: one is out of its range.
+        ConfigError: a number is out of its range.
     """
-    for part in (arguments.model, arguments.data, arguments.recipe, arguments.training):
+    for part in parts:
         for field in dataclasses.fields(part):
             require_in_range(field.name, getattr(part, field.name), _RANGES)

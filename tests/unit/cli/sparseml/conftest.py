@@ -11,8 +11,8 @@ import torch
 import transformers
 from tokenizers import BertWordPieceTokenizer
 
-from sparse_core.finetune.command_line import parse
-from sparse_core.finetune.finetune import finetune
+from sparse_core.cli.sparseml.parser import parse
+from sparse_core.cli.sparseml.training import finetune
 
 WORDS = [f"word{i}" for i in range(20)]
 RECIPE = """

@@ -17,12 +17,12 @@ from sparse_core.export.deployment import MODEL_NAME, write_deployment
 from sparse_core.export.onnx import export_model, model_inputs
 from sparse_core.export.settings import OPSETS, WEIGHT_TYPES
 from sparse_core.export.verify import Tolerance, verify
-from sparse_core.finetune.arguments import COMMANDS, LONGEST_DEFAULT, DataArguments, flag
-from sparse_core.finetune.command_line import FlagParser, instance, named_as_flags
-from sparse_core.finetune.data import dataset_directory, task_args
-from sparse_core.finetune.generated import compare_on_generated
+from sparse_core.cli.sparseml.arguments import COMMANDS, LONGEST_DEFAULT, DataArguments, flag
+from sparse_core.cli.sparseml.parser import FlagParser, instance, named_as_flags
+from sparse_core.cli.sparseml.data import dataset_directory, task_args
+from sparse_core.export.generated import compare_on_generated
 from sparse_core.finetune.record import read_record
-from sparse_core.finetune.samples import write_samples
+from sparse_core.export.samples import write_samples
 from sparse_core.modifiers.quantization.hf_quantizer import quantization_of
 from sparse_core.store import MANIFEST_NAME, publishing, read_manifest, require_room
 from sparse_core.tasks import DatasetSchema, get_task, read_examples, read_schema, task_of

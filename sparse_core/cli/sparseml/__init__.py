@@ -43,8 +43,8 @@ def sparseml_command(words: Sequence[str]) -> Callable[[], None] | None:
 def _train(task: str, words: list[str]) -> None:
     configure_logging()
     _require_transformers()
-    from sparse_core.finetune.command_line import parse
-    from sparse_core.finetune.finetune import finetune
+    from sparse_core.cli.sparseml.parser import parse
+    from sparse_core.cli.sparseml.training import finetune
 
     finetune(parse(task, words))
 
@@ -52,7 +52,7 @@ def _train(task: str, words: list[str]) -> None:
 def _export(words: list[str]) -> None:
     configure_logging()
     _require_transformers()
-    from sparse_core.finetune.export import export, parse_export
+    from sparse_core.cli.sparseml.export import export, parse_export
 
     export(parse_export(words))
 

@@ -16,7 +16,7 @@ from sparse_core.steps.fetch_dataset import fetch_dataset
 from sparse_core.store import cached, identity, local_path
 
 if TYPE_CHECKING:
-    from sparse_core.finetune.arguments import DataArguments, TaskCommand
+    from sparse_core.cli.sparseml.arguments import DataArguments, TaskCommand
 
 logger = logging.getLogger(__name__)
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from sparse_core.artifacts.model import CONFIG_NAME, TOKENIZER_NAMES, Model
 from sparse_core.errors import ConfigError, did_you_mean, renamed_settings
-from sparse_core.finetune.arguments import ModelArguments, PretrainingModelArguments
-from sparse_core.finetune.command_line import named_as_flags
+from sparse_core.cli.sparseml.arguments import ModelArguments, PretrainingModelArguments
+from sparse_core.cli.sparseml.parser import named_as_flags
 from sparse_core.sources.models.find import copy_model, find_model
 from sparse_core.tasks.tokenizers import load_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
-    from sparse_core.finetune.command_line import Arguments
+    from sparse_core.cli.sparseml.parser import Arguments
 
 logger = logging.getLogger(__name__)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sparse_core.artifacts.samples import INPUTS_FOLDER, OUTPUTS_FOLDER
 from sparse_core.tasks.inference import named_outputs, torch_forward
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-INPUTS_FOLDER = "sample-inputs"
-OUTPUTS_FOLDER = "sample-outputs"
 
 
 def write_samples(directory: Path, model: PreTrainedModel, task: Task, rows: Dataset, collator: Collator) -> None:

@@ -12,8 +12,8 @@ from sparse_core.store import identity, read_manifest
 from sparse_core.tasks.rows import UNLABELLED_TEST
 
 if TYPE_CHECKING:
-    from sparse_core.finetune.arguments import DataArguments, ModelArguments
-    from sparse_core.finetune.command_line import Arguments
+    from sparse_core.cli.sparseml.arguments import DataArguments, ModelArguments
+    from sparse_core.cli.sparseml.parser import Arguments
     from sparse_core.recipe import Recipe
 
 _TESTED = ("test", UNLABELLED_TEST)

@@ -11,8 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from sparse_core.errors import ConfigError, OutputError
 from sparse_core.finetune import output
-from sparse_core.finetune.command_line import parse
-from sparse_core.finetune.finetune import finetune
+from sparse_core.cli.sparseml.parser import parse
+from sparse_core.cli.sparseml.training import finetune
 from sparse_core.finetune.record import RECORD_NAME, read_record, settings_of
 from sparse_core.training.trainer import Trainer
 from tests.unit.finetune.conftest import RECIPE
@@ -68,7 +68,7 @@ def trained(run, out):
 def test_another_setting_is_refused_before_anything_is_read(flags, message, trained, out, monkeypatch):
     trained()
     before = weights(out)
-    monkeypatch.setattr("sparse_core.finetune.finetune.student_directory", None)
+    monkeypatch.setattr("sparse_core.cli.sparseml.training.student_directory", None)
     if "max_steps" in flags and flags["max_steps"] is None:
         flags = {**flags, "max_steps": 1}
     with pytest.raises(OutputError, match=f"^--output_dir: .*out holds a run ({message}); start anew with --overwrite"):

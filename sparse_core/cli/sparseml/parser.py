@@ -1,4 +1,4 @@
-"""From the words of a command line, or one file, to typed arguments; every mistake names the flag as it was written."""
+"""From the words of a command line, or of one file, to typed arguments."""
 
 from __future__ import annotations
 
@@ -6,31 +6,29 @@ import argparse
 import dataclasses
 import json
 import logging
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 import yaml
 from transformers import HfArgumentParser
+from transformers.hf_argparser import string_to_bool
 
-from sparse_core.errors import ConfigError, SparseCoreError, did_you_mean
-from sparse_core.finetune.arguments import COMMANDS, DataArguments, ModelArguments, RecipeArguments, TaskCommand
-from sparse_core.finetune.checks import require_objects, require_ranges
-from sparse_core.finetune.flags import REFUSED
+from sparse_core.errors import ConfigError, nearest, renamed_settings
+from sparse_core.cli.sparseml.arguments import COMMANDS, DataArguments, ModelArguments, RecipeArguments, TaskCommand
+from sparse_core.cli.sparseml.checks import require_objects, require_ranges
 from sparse_core.training.arguments import TrainingArguments
 from sparse_core.training.checks import require_usable
-from sparse_core.training.old_arguments import OLD_NAMES, RENAMED, RENAMED_VALUES, is_true, of_today, value_of_today
+from sparse_core.training.old_arguments import OLD_NAMES, RENAMED, RENAMED_VALUES, is_true, new_argument, new_value
 
 logger = logging.getLogger(__name__)
 
 FILE_SUFFIXES = (".json", ".yaml", ".yml")
-_SWITCH = re.compile(r"Truthy value expected: got (.*) but expected one of .*", re.DOTALL)
-_SETTINGS = (re.compile(r"task_args: (\w+)(?=: )"), re.compile(r"(\w+)(?=: )"))
-_MENTION = re.compile(r"(?<![\w'/.-])(\w+_\w+)( in task_args)?(?![\w'/])")
-
+REFUSED = {
+    "trust_remote_code": "code from a model's repository is never run; use an architecture that transformers has",
+}
+"""Flags that SparseML had and that are an error here, with the reason."""
 
 _LIST_FLAGS = frozenset(field.name for field in dataclasses.fields(TrainingArguments) if "list" in str(field.type))
 """Flags that take several words; others take a list of a file as one text with commas."""
@@ -46,7 +44,7 @@ class Arguments:
         data: its data flags.
         recipe: its recipe flags.
         training: its training flags.
-        given: names of the flags that the user wrote, by their names of today.
+        user_flags: names of the flags that the user wrote; the new names of renamed ones.
         file: the file that flags came from; None: there was none.
     """
 
@@ -55,7 +53,7 @@ class Arguments:
     data: DataArguments
     recipe: RecipeArguments
     training: TrainingArguments
-    given: frozenset[str]
+    user_flags: frozenset[str]
     file: Path | None
 
 
@@ -76,22 +74,22 @@ def parse(task: str, words: Sequence[str]) -> Arguments:
     _fit_to_machine(namespace)
     require_objects(namespace)
     recipe, data, model, training = (instance(part, namespace) for part in parts)
-    given = frozenset(name for name in vars(namespace) if name in namespace.given)
-    arguments = Arguments(command, model, data, recipe, training, given, _file_of(words))
-    with named_as_flags({name: name for name in vars(namespace)}):
+    user_flags = frozenset(name for name in vars(namespace) if name in namespace.user_flags)
+    arguments = Arguments(command, model, data, recipe, training, user_flags, _file_of(words))
+    with renamed_settings(lambda name: f"--{name}" if name in vars(namespace) else name):
         require_usable(training)
-        require_ranges(arguments)
+        require_ranges((model, data, recipe, training))
     return arguments
 
 
 def _fit_to_machine(namespace: argparse.Namespace) -> None:
-    """Takes back what this machine cannot do and the result does not depend on, with a line that says so.
+    """Drops what this machine cannot do, where the result does not depend on it, with a line in the log.
 
     Raises:
         ConfigError: there is no output_dir.
     """
     if not namespace.output_dir:
-        raise ConfigError("--output_dir: not given; expected the folder for the model, its scores and checkpoints")
+        raise ConfigError("--output_dir", "is not given", accepted="the folder for the model, its scores and checkpoints")
     if namespace.disable_tqdm is None:
         namespace.disable_tqdm = True
     if torch.accelerator.is_available():
@@ -113,7 +111,7 @@ def instance(cls: type, namespace: argparse.Namespace) -> Any:
     try:
         return cls(**values)
     except (ValueError, TypeError, NotImplementedError, ImportError, RuntimeError, OSError) as error:
-        raise ConfigError(" ".join(str(error).split())) from None
+        raise ConfigError("", " ".join(str(error).split())) from None
 
 
 # --- a file in place of flags -----------------------------------------------------------------------------------------
@@ -135,12 +133,12 @@ def _values_of(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
         values = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
     except OSError as error:
-        raise ConfigError(f"{path}: the file cannot be read: {error.strerror}") from None
+        raise ConfigError(str(path), f"the file cannot be read: {error.strerror}") from None
     except (ValueError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split()).replace(' in "<unicode string>"', "")
-        raise ConfigError(f"{path}: not a {path.suffix[1:].upper()} file: {reason}") from None
+        raise ConfigError(str(path), f"not a {path.suffix[1:].upper()} file: {reason}") from None
     if not isinstance(values, dict):
-        raise ConfigError(f'{path}: expected flags and their values, such as {{"do_train": true}}')
+        raise ConfigError(str(path), accepted='flags and their values, such as {"do_train": true}')
     return {str(name).lstrip("-"): value for name, value in values.items()}
 
 
@@ -171,7 +169,7 @@ def _words(name: str, value: Any, action: argparse.Action | None) -> list[str]:
 
 
 class _OneSpelling(argparse.ArgumentDefaultsHelpFormatter):
-    """Shows a flag by its first spelling, and no default where there is none."""
+    """Shows the first spelling of a flag, and its default where it has one."""
 
     def _format_action_invocation(self, action: argparse.Action) -> str:
         if not action.option_strings or action.nargs == 0:
@@ -209,11 +207,13 @@ class FlagParser(HfArgumentParser):
         for name in (*OLD_NAMES, *REFUSED):
             self.add_argument(*_spellings(name), action=_OldFlag, dest=name, help=argparse.SUPPRESS)
         for action in self._actions:
+            if action.type is string_to_bool:
+                action.type = _switch
             if action.dest in RENAMED_VALUES:
-                action.type = _of_today(action.dest, action.type)
+                action.type = _with_renamed_values(action.dest, action.type)
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
-        """The values of all flags by name, and `given`, the names of those that were written.
+        """The values of all flags by name, and `user_flags`, the names of those that were written.
 
         Args:
             words: flags and values; the first may be a .json or .yaml file that has them, which later ones overrule.
@@ -224,16 +224,15 @@ class FlagParser(HfArgumentParser):
         file = _file_of(words)
         if file is not None:
             words = [*self.words_of(_values_of(file)), *words[1:]]
-        given: set[str] = set()
+        user_flags: set[str] = set()
         try:
-            namespace, unknown = self.parse_known_args(words, argparse.Namespace(given=given))
+            namespace, unknown = self.parse_known_args(words, argparse.Namespace(user_flags=user_flags))
         except argparse.ArgumentError as error:
-            message = _SWITCH.sub(r"expected true or false, got '\1'", error.message)
-            raise ConfigError(f"{_as_written(error.argument_name, words)}: {message}") from None
+            raise ConfigError(_as_written(error.argument_name, words), error.message) from None
         if unknown:
             self._refuse(unknown[0].partition("=")[0])
         by_option = {option: action.dest for action in self._actions for option in action.option_strings}
-        given |= {by_option[name] for word in words if (name := word.partition("=")[0]) in by_option}
+        user_flags |= {by_option[name] for word in words if (name := word.partition("=")[0]) in by_option}
         return namespace
 
     def words_of(self, values: Mapping[str, Any]) -> list[str]:
@@ -259,16 +258,16 @@ class FlagParser(HfArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raises ConfigError with argparse's message."""
-        raise ConfigError(f"{self.prog}: {message}; `{self.prog} --help` lists what is accepted")
+        raise ConfigError("", f"{self.prog}: {message}", fix=f"`{self.prog} --help` lists what is accepted")
 
     def _refuse(self, name: str) -> NoReturn:
         options = [option for action in self._actions for option in action.option_strings]
         kind = "flag" if name.startswith("-") else "argument"
-        raise ConfigError(f"{self.prog}: unknown {kind} '{name}'{did_you_mean(name, options)}")
+        raise ConfigError(name, f"unknown {kind} of {self.prog}", fix=nearest(name, options))
 
 
 class _OldFlag(argparse.Action):
-    """A flag of another time: does what it did, or says why not."""
+    """A flag of an older version: does what it did, or says why it does not."""
 
     def __init__(self, option_strings: list[str], dest: str, **kwargs: Any) -> None:
         super().__init__(option_strings, dest, nargs="?", const="true", default=argparse.SUPPRESS, **kwargs)
@@ -282,10 +281,10 @@ class _OldFlag(argparse.Action):
     ) -> None:
         if self.dest in REFUSED:
             if is_true(values):
-                raise ConfigError(f"{option_string}: {REFUSED[self.dest]}")
-        elif (today := of_today(self.dest, values, option_string or self.dest)) is not None:
+                raise ConfigError(option_string or self.dest, REFUSED[self.dest])
+        elif (renamed := new_argument(self.dest, values, option_string or self.dest)) is not None:
             assert isinstance(parser, FlagParser)
-            value, action = today[1], parser.action_of(self.dest)
+            value, action = renamed[1], parser.action_of(self.dest)
             assert action is not None
             try:
                 converted = action.type(value) if callable(action.type) else value
@@ -296,16 +295,23 @@ class _OldFlag(argparse.Action):
                     self, f"invalid choice: '{value}' (choose from {', '.join(map(str, action.choices))})"
                 )
             setattr(namespace, action.dest, converted)
-            namespace.given.add(action.dest)
+            namespace.user_flags.add(action.dest)
 
 
-def _of_today(name: str, convert: Any) -> Callable[[str], Any]:
-    """A flag's type that takes old values too, with a line that says the new one."""
+def _with_renamed_values(name: str, convert: Any) -> Callable[[str], Any]:
+    """A flag's type that takes old values too, with a line in the log that says the new one."""
 
     def converted(text: str) -> Any:
-        return convert(value_of_today(name, text, f"--{name}"))
+        return convert(new_value(name, text, f"--{name}"))
 
     return converted
+
+
+def _switch(text: str) -> bool:
+    try:
+        return string_to_bool(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"expected true or false, got '{text}'") from None
 
 
 def _spellings(name: str) -> tuple[str, ...]:
@@ -317,37 +323,3 @@ def _as_written(argument: str | None, words: Sequence[str]) -> str:
     spellings = (argument or "").split("/")
     written = [spelling for spelling in spellings if any(word.partition("=")[0] == spelling for word in words)]
     return (written or spellings)[0]
-
-
-# --- errors -----------------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def named_as_flags(settings: Mapping[str, str]) -> Iterator[None]:
-    """Lets the errors of the block name the user's flag where they name the library's setting.
-
-    That is the setting that a message begins with, those that it mentions and that have another name as a flag, and
-    those that it mentions as `name in task_args`.
-
-    Args:
-        settings: name of a setting -> name of the flag that decided it.
-    """
-    try:
-        yield
-    except SparseCoreError as error:
-        text = str(error)
-        for pattern in _SETTINGS:
-            match = pattern.match(text)
-            if match is not None and match[1] in settings:
-                text = f"--{settings[match[1]]}{text[match.end() :]}"
-                break
-        text = _MENTION.sub(lambda mention: _flag_of(mention, settings), text)
-        if text == str(error):
-            raise
-        raise type(error)(text) from error.__cause__
-
-
-def _flag_of(mention: re.Match[str], settings: Mapping[str, str]) -> str:
-    name, is_option = mention[1], mention[2] is not None
-    is_other = name in settings and (is_option or settings[name] != name)
-    return f"--{settings[name]}" if is_other else mention[0]

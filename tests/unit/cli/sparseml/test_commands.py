@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from sparse_core.cli import main as cli
-from sparse_core.cli.training import TITLES, sparseml_command
-from sparse_core.finetune.arguments import COMMANDS
+from sparse_core.cli.sparseml import TITLES, sparseml_command
+from sparse_core.cli.sparseml.arguments import COMMANDS
 from sparse_core.tasks import TASKS
 
 
