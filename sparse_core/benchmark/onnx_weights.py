@@ -117,8 +117,8 @@ class _Graph:
     def count(self, tensor: str, zero_point: str) -> tuple[int, int]:
         """Zeros and size of a stored tensor."""
         values = self._array(tensor)
-        zero = self._array(zero_point) if zero_point in self._tensors else 0
-        if getattr(zero, "size", 1) > 1:
+        zero = self._array(zero_point) if zero_point in self._tensors else np.zeros((), values.dtype)
+        if zero.size > 1:
             axis = next(axis for axis, size in enumerate(values.shape) if size == zero.size)  # one for each channel
             zero = zero.reshape([-1 if index == axis else 1 for index in range(values.ndim)])
         return int((values == zero).sum()), values.size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -50,7 +51,7 @@ def measured_metrics(report: Report) -> list[Mapping[str, Any]]:
 
 
 def metric_names(first: str, measured: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Names of the scores over all of the data, `first` at the beginning; scores of single entity types are left out."""
+    """Names of the scores over all of the data, `first` at the beginning, without those of single types of entity."""
     names = list(dict.fromkeys([first, *(name for metrics in measured for name in metrics)]))
     of_entities = {f"{entity}{score}" for entity in entity_types(names) for score in _ENTITY_SCORES}
     return [name for name in names if name not in of_entities]
@@ -153,7 +154,7 @@ def format_summary(report: Report) -> str:
     rows = summary_rows(report)
     group_width = max(len(row.group) for row in rows)
     label_width = max(len(row.label) for row in rows)
-    widths = [max(len(name), *(len(row.cells[column]) for row in rows)) for column, name in enumerate(report.names)]
+    widths = [max(_width(name), *(len(row.cells[column]) for row in rows)) for column, name in enumerate(report.names)]
     lines = [describe_run(report), "", _line(" " * group_width, " " * label_width, report.names, widths)]
     previous_group = None
     for row in rows:
@@ -164,8 +165,13 @@ def format_summary(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _width(text: str) -> int:
+    """Columns that a terminal needs: two for a wide letter."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
 def _line(group: str, label: str, cells: list[str], widths: list[int]) -> str:
-    numbers = "  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
+    numbers = "  ".join(" " * (width - _width(cell)) + cell for cell, width in zip(cells, widths, strict=True))
     return f"{group}  {label}  {numbers}".rstrip()
 
 

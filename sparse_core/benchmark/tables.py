@@ -95,7 +95,7 @@ def _verification_note(check: ExportCheck, task: str, is_quantized: bool) -> str
     if not is_quantized:
         return note
     return (
-        f"{note} It requires less where rounding alone changes more: torch was also compared with itself, with its sums "
+        f"{note} It requires less where rounding alone changes more: torch was also compared with itself, its sums "
         "rounded in another way."
     )
 

@@ -9,7 +9,7 @@ from sparse_core.artifacts.record import RunRecord
 from sparse_core.export.options import ExportOptions
 from sparse_core.fields import Options
 from sparse_core.steps.spec import Kind, MaxSeqLength, Port, step
-from sparse_core.store import publishing, require_room, write_json
+from sparse_core.store import identity, publishing, require_room, write_json
 
 if TYPE_CHECKING:
     from sparse_core.export.verify import Verification
@@ -45,7 +45,8 @@ def export_onnx(model: Path, dataset: Path, output: Path, settings: ExportOnnxSe
     max_seq_length, options = settings.max_seq_length, settings.export_options
     min_agreement, max_metric_loss = options.min_agreement, options.max_metric_loss
     num_verification_rows = options.num_verification_rows
-    from sparse_core.export.deployment import MODEL_NAME, RECIPE_NAME, write_deployment
+    from sparse_core.artifacts.recipe import RECIPE_NAME
+    from sparse_core.export.deployment import MODEL_NAME, write_deployment
     from sparse_core.export.onnx import export_model, model_inputs
     from sparse_core.export.verify import Tolerance, verify
     from sparse_core.tasks import read_examples, read_schema, task_of
@@ -73,7 +74,7 @@ def export_onnx(model: Path, dataset: Path, output: Path, settings: ExportOnnxSe
         )
         write_json(staging / "verification.json", verification.to_dict())
         stored_as = stored_type or "float32"
-        facts = {"opset": opset, "weight_type": stored_as, "inputs": inputs}
+        facts = {"opset": opset, "weight_type": stored_as, "inputs": inputs, "contents": {"model": identity(model)}}
         write_deployment(
             deployment, network, tokenizer, task, max_seq_length, model / RECIPE_NAME, schema.label_names, **facts
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,11 @@ def files_of(directory: Path) -> dict[str, Path]:
     return {name: named[name] for name in sorted(named) if name != MANIFEST_NAME}
 
 
-def file_entries(directory: Path) -> dict[str, FileEntry]:
-    """An entry for each file below `directory`, for its manifest."""
+def file_entries(directory: Path, names: Iterable[str] | None = None) -> dict[str, FileEntry]:
+    """Entries for a manifest: of the named files, or of all files below `directory`."""
+    paths = files_of(directory) if names is None else {name: directory / name for name in names}
     entries = {}
-    for name, path in files_of(directory).items():
+    for name, path in paths.items():
         status = path.stat()
         entries[name] = FileEntry(sha256=file_sha256(path), size_bytes=status.st_size, modified_ns=status.st_mtime_ns)
     return entries
