@@ -9,7 +9,7 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-unit test-integration lint typecheck format golden readmes bench wheel constraints ci clean
+.PHONY: help venv demo test test-unit test-integration lint typecheck format golden components bench wheel constraints ci clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,8 +49,9 @@ format: $(STAMP)  ## rewrite the sources in the project's format
 golden: $(STAMP)  ## rewrite the golden files; look at the difference before you commit it
 	GOLDEN_UPDATE=1 $(BIN)/python -m pytest -q tests/unit tests/pipelines
 
-readmes: $(STAMP)  ## rewrite the components' README files from their signatures
-	$(BIN)/python -m sparse_pipelines.components.readme
+components: $(STAMP)  ## rewrite the components' code and README files from the steps
+	$(BIN)/python -m sparse_pipelines.components.generate
+	$(BIN)/ruff format components
 
 bench: $(STAMP)  ## list the speed, memory and quality runs behind docs/results.md
 	@ls benchmarks/*.py && echo "run one with: $(BIN)/python benchmarks/NAME.py --help"

@@ -12,7 +12,7 @@ from sparse_core.cli.logs import configure_logging
 from sparse_core.cli.parser import Parser
 from sparse_core.errors import OutputError
 
-PIPELINES = ("sparse_transfer", "sparsify")
+from .spec import PIPELINES
 
 
 def build_parser() -> Parser:
@@ -45,7 +45,7 @@ def _run(options: argparse.Namespace) -> None:
 
     config = load_config(options.config)
     if options.output_dir is not None:
-        config = config.model_copy(update={"output_dir": str(options.output_dir.absolute())})
+        config = config.with_output_dir(options.output_dir)
     from .summary import run_and_report
 
     run_and_report(config)
@@ -56,14 +56,16 @@ def _compile(options: argparse.Namespace) -> None:
 
     pipeline = load_pipeline(options.pipeline)
     if options.output.suffix not in (".yaml", ".yml"):
-        raise OutputError(f"--output: expected a name that ends in .yaml, got {options.output}")
+        raise OutputError("--output", accepted="a name that ends in .yaml", got=str(options.output))
     from kfp.compiler import Compiler
 
     try:
         options.output.parent.mkdir(parents=True, exist_ok=True)
         Compiler().compile(pipeline, package_path=str(options.output))
     except OSError as error:
-        raise OutputError(f"--output: {options.output} cannot be written: {error.strerror}") from None
+        raise OutputError(
+            "--output", f"{options.output} cannot be written: {error.strerror}", fix="name another file"
+        ) from None
     print(f"{options.output}: pipeline {options.pipeline}")
 
 

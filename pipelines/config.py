@@ -1,235 +1,206 @@
-"""The config file of `sparse-pipelines run`: a typed model for each pipeline, with the pipeline's parameter names.
+"""The config file of `sparse-pipelines run`: the settings of a pipeline, where it is run, and where it writes.
 
-Read with a safe YAML loader. Paths are relative to the config file, so that a run does not depend on where it is
-started.
+The settings are those of the pipeline's steps, so their names, defaults and ranges are the steps' own. Paths are
+relative to the config file, so that a run does not depend on where it is started. The YAML loader is the safe one.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, cast
+from typing import Any
 
 import yaml
-from pydantic import ConfigDict, Field, ValidationError, field_validator
 
-from sparse_core.errors import ConfigError, did_you_mean, shown
-from sparse_core.fields import Options, misfit
+from sparse_core.errors import ConfigError, Place, SparseCoreError, listed, nearest
+from sparse_core.fields import validated
 
-RUN_FIELDS = ("pipeline", "output_dir")
-"""Fields that say what is run and where to; all others are parameters of the pipeline."""
+from .spec import PIPELINES, Pipeline
 
-_MAPPINGS = {
-    "recipe_args": "{num_epochs: 3}",
-    "teacher_recipe_args": "{num_epochs: 3}",
-    "task_args": "{doc_stride: 64}",
-    "training_arguments": "{bf16: true}",
-}
-"""Settings that are JSON objects for the pipelines, and an example of how the config says each."""
+PIPELINE, OUTPUT_DIR = "pipeline", "output_dir"
+"""Settings of the run itself; all others are settings of the pipeline."""
+DATA_FILES = ("train_file", "validation_file", "test_file")
+_PATHS = (*DATA_FILES, "dataset_name", "model", "teacher_model", "recipe", "teacher_recipe")
+"""Settings that may name something on this machine."""
+_PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "map", "seq", "merge")}
 
 
-class PipelineConfig(Options):
-    """Settings that the pipelines share. Where a step reads a setting before any training, its range is the step's."""
+@dataclass(frozen=True)
+class RunConfig:
+    """A run of a pipeline on this machine.
 
-    model_config = ConfigDict(protected_namespaces=())
+    Attributes:
+        pipeline: what is run.
+        values: the settings of the pipeline by name, all of them; paths are absolute.
+        output_dir: where the results appear.
+        places: the lines on which settings stand.
+    """
 
-    local_inputs: ClassVar[dict[str, tuple[str, ...]]]
-    """Content hash parameter to the fields whose files it covers."""
+    pipeline: Pipeline
+    values: Mapping[str, Any]
+    output_dir: Path
+    places: Mapping[str, Place] = field(default_factory=dict)
 
-    pipeline: str
-    output_dir: str = Field("output", min_length=1)
+    def with_output_dir(self, output_dir: Path) -> RunConfig:
+        """The same run with another output folder."""
+        return replace(self, output_dir=output_dir.absolute())
 
-    task: str = "text_classification"
-    train_file: str = ""
-    validation_file: str = ""
-    test_file: str = ""
-    dataset_name: str = ""
-    dataset_config_name: str = ""
-    dataset_revision: str = ""
-    task_name: str = ""
-    text_column: str = ""
-    label_column: str = ""
-    validation_ratio: float = 0.0
-    eval_on_test: bool = False
-    max_train_samples: int = Field(0, ge=0)
-    max_eval_samples: int = Field(0, ge=0)
-    max_predict_samples: int = Field(0, ge=0)
-    task_args: str = ""
+    @contextmanager
+    def located(self) -> Iterator[None]:
+        """Gives the errors of the block the line on which their setting stands."""
+        try:
+            yield
+        except SparseCoreError as error:
+            place = self.places.get(error.setting.partition(".")[0])
+            if error.place is not None or place is None:
+                raise
+            raise error.at(place) from error.__cause__
 
-    model: str = Field(min_length=1)
-    model_revision: str = ""
-    recipe_args: str = ""
-    teacher_recipe: str = Field("dense/base", min_length=1)
-    teacher_recipe_args: str = ""
-    teacher_is_trained: bool = False
 
-    max_seq_length: int = Field(128, ge=1)
-    per_device_train_batch_size: int = Field(32, ge=1)
-    per_device_eval_batch_size: int = Field(64, ge=1)
-    gradient_accumulation_steps: int = Field(1, ge=1)
-    seed: int = Field(42, ge=0)
-    training_arguments: str = ""
+def load_config(path: Path) -> RunConfig:
+    """The run that a YAML file describes.
 
-    opset: int = 14
-    weight_type: str = "auto"
-    min_agreement: float = 0.99
-    max_metric_loss: float = 0.005
-    num_verification_rows: int = 1000
+    Raises:
+        ConfigError: the file cannot be read, is no mapping, or a setting is unknown, missing, given twice or out of
+            range; the error has the file, and the line where there is one.
+    """
+    entries = _read(path)
+    name = entries[PIPELINE].value if PIPELINE in entries else "sparse_transfer"
+    if not isinstance(name, str) or name not in PIPELINES:
+        raise ConfigError(PIPELINE, accepted=f"one of {listed(PIPELINES)}", got=name, place=entries[PIPELINE].place)
+    pipeline = PIPELINES[name]
+    entries = _without_groups(pipeline, entries)
+    _require_known(pipeline, entries)
+    values = {key: entry.value for key, entry in entries.items() if key not in (PIPELINE, OUTPUT_DIR)}
+    places = {key: entry.place for key, entry in entries.items()}
+    config = RunConfig(pipeline, values, _output_dir(path, entries), places)
+    with config.located():
+        settings = validated(pipeline.settings_model(), values).model_dump()
+    return replace(config, values={**settings, **_absolute(settings, path.parent)})
 
-    batch_sizes: str = "1,16"
-    sequence_lengths: str = "32,128"
-    num_threads: int = 0
-    num_runs: int = 30
-    num_warmup_runs: int = 5
-    engines: str = ""
 
-    @field_validator(*_MAPPINGS, mode="before")
-    @classmethod
-    def _mapping_as_json(cls, value: Any) -> Any:
-        return json.dumps(value) if isinstance(value, dict) else value
+@dataclass(frozen=True)
+class _Entry:
+    value: Any
+    place: Place
 
-    @field_validator("text_column", "batch_sizes", "sequence_lengths", "engines", mode="before")
-    @classmethod
-    def _list_as_text(cls, value: Any) -> Any:
-        if isinstance(value, list):
-            return ",".join(str(item) for item in value)
-        return str(value) if isinstance(value, int | float) else value
 
-    def parameters(self) -> dict[str, Any]:
-        """The pipeline's parameters, content hashes left out."""
-        return self.model_dump(exclude=set(RUN_FIELDS))
+def _read(path: Path) -> dict[str, _Entry]:
+    """The settings with their places."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        root = yaml.compose(text, yaml.SafeLoader)
+        if root is not None:
+            _require_plain(path, root, ())
+        values = yaml.safe_load(text)
+    except FileNotFoundError:
+        raise ConfigError(
+            "config", f"{path} does not exist", fix="name a YAML file, such as examples/sst2.yaml"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError("config", f"{path} cannot be read as UTF-8 text: {error}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError("config", f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(root, yaml.MappingNode) or not isinstance(values, dict):
+        raise ConfigError("config", f"{path} holds a {type(values).__name__}", accepted="`setting: value` lines")
+    return _entries(path, root, values)
 
-    def relative_to(self, folder: Path) -> PipelineConfig:
-        """The same settings with every local path made absolute; hub ids and built-in names stay."""
-        changed: dict[str, str] = {"output_dir": str(_in(folder, self.output_dir).absolute())}
-        for field in {field for fields in self.local_inputs.values() for field in fields}:
-            value = cast(str, getattr(self, field))
-            is_path = "\n" not in value and "://" not in value
-            if value and is_path and (is_data_file(field) or _in(folder, value).exists()):
-                changed[field] = str(_in(folder, value).absolute())
-        return self.model_copy(update=changed)
+
+def _require_plain(path: Path, node: yaml.Node, outer: tuple[yaml.Node, ...]) -> None:
+    """Refuses values that JSON does not have, and values that hold themselves.
+
+    Raises:
+        ConfigError: there is such a value.
+    """
+    place = Place(str(path), node.start_mark.line + 1)
+    if any(node is ancestor for ancestor in outer):
+        raise ConfigError("", "a value holds itself", fix="write it out", place=place)
+    if node.tag not in _PLAIN_TAGS:
+        kind = node.tag.rpartition(":")[2]
+        raise ConfigError(
+            "", f"a value is a {kind}", accepted="texts, numbers, true, false, lists, mappings", place=place
+        )
+    if isinstance(node, yaml.MappingNode):
+        inner = [part for pair in node.value for part in pair]
+    else:
+        inner = node.value if isinstance(node, yaml.SequenceNode) else []
+    for part in inner:
+        _require_plain(path, part, (*outer, node))
+
+
+def _entries(path: Path, node: yaml.MappingNode, values: Mapping[Any, Any]) -> dict[str, _Entry]:
+    yaml.SafeLoader("").flatten_mapping(node)
+    entries: dict[str, _Entry] = {}
+    for key, value in node.value:
+        place = Place(str(path), key.start_mark.line + 1)
+        if key.value in entries:
+            first = entries[key.value].place.line
+            raise ConfigError(key.value, f"is already set on line {first}", fix="remove one of the two", place=place)
+        entry = values.get(key.value)
+        if isinstance(value, yaml.MappingNode) and isinstance(entry, dict):
+            entries[key.value] = _Entry(_Nested(entry, _entries(path, value, entry)), place)
+        else:
+            entries[key.value] = _Entry(entry, place)
+    return entries
+
+
+class _Nested(dict[Any, Any]):
+    """A mapping of the file that knows the places of its entries."""
+
+    def __init__(self, values: Mapping[Any, Any], entries: dict[str, _Entry]) -> None:
+        super().__init__(values)
+        self.entries = entries
+
+
+def _without_groups(pipeline: Pipeline, entries: dict[str, _Entry]) -> dict[str, _Entry]:
+    """The settings one by one: the entries of a group, such as export_options, in its place."""
+    flat = {name: entry for name, entry in entries.items() if name not in pipeline.groups()}
+    for group in pipeline.groups() & entries.keys():
+        entry = entries[group]
+        if not isinstance(entry.value, _Nested):
+            raise ConfigError(group, accepted="a mapping of its settings", got=entry.value, place=entry.place)
+        for name, inner in entry.value.entries.items():
+            if name in flat:
+                raise ConfigError(
+                    name,
+                    f"is already set on line {flat[name].place.line}",
+                    fix="remove one of the two",
+                    place=inner.place,
+                )
+            flat[name] = inner
+    return flat
+
+
+def _require_known(pipeline: Pipeline, entries: Mapping[str, _Entry]) -> None:
+    known = [PIPELINE, OUTPUT_DIR, *pipeline.settings(), *sorted(pipeline.groups())]
+    for name, entry in entries.items():
+        if name not in known:
+            raise ConfigError(
+                str(name), f"unknown setting of {pipeline.name}", fix=nearest(name, known), place=entry.place
+            )
+        if entry.value is None or entry.value == "":
+            raise ConfigError(name, "has no value", fix="give one or remove the line", place=entry.place)
+
+
+def _output_dir(path: Path, entries: Mapping[str, _Entry]) -> Path:
+    entry = entries.get(OUTPUT_DIR)
+    if entry is not None and not isinstance(entry.value, str):
+        raise ConfigError(OUTPUT_DIR, accepted="a text", got=entry.value, place=entry.place)
+    return _in(path.parent, "output" if entry is None else entry.value).absolute()
+
+
+def _absolute(values: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    """The local paths among the values, made absolute; hub ids, stubs and names of built-in recipes stay."""
+    changed = {}
+    for name in _PATHS:
+        value = values.get(name, "")
+        is_path = value and "\n" not in value and "://" not in value
+        if is_path and (name in DATA_FILES or _in(folder, value).exists()):
+            changed[name] = str(_in(folder, value).absolute())
+    return changed
 
 
 def _in(folder: Path, value: str) -> Path:
     return folder / Path(value).expanduser()
-
-
-def is_data_file(field: str) -> bool:
-    """Whether the field can only be a path; the others may also be a hub id or a built-in name."""
-    return field.endswith("_file")
-
-
-DATA_FIELDS = ("train_file", "validation_file", "test_file")
-DATASET_FIELDS = (*DATA_FIELDS, "dataset_name")
-
-
-class SparseTransferConfig(PipelineConfig):
-    """Settings of the pipeline `sparse_transfer`: a sparse checkpoint learns a task from a dense teacher."""
-
-    local_inputs: ClassVar[dict[str, tuple[str, ...]]] = {
-        "dataset_hash": DATASET_FIELDS,
-        "model_hash": ("model",),
-        "teacher_model_hash": ("teacher_model",),
-        "recipe_hash": ("recipe",),
-        "teacher_recipe_hash": ("teacher_recipe",),
-    }
-
-    pipeline: Literal["sparse_transfer"] = "sparse_transfer"
-    teacher_model: str = Field(min_length=1)
-    teacher_model_revision: str = ""
-    use_teacher_tokenizer: bool = False
-    recipe: str = Field(min_length=1)
-
-
-class SparsifyConfig(PipelineConfig):
-    """Settings of the pipeline `sparsify`: a dense model is fine-tuned, pruned and quantized."""
-
-    local_inputs: ClassVar[dict[str, tuple[str, ...]]] = {
-        "dataset_hash": DATASET_FIELDS,
-        "model_hash": ("model",),
-        "recipe_hash": ("recipe",),
-        "teacher_recipe_hash": ("teacher_recipe",),
-    }
-
-    pipeline: Literal["sparsify"] = "sparsify"
-    recipe: str = Field("sparsify/gradual_quant", min_length=1)
-
-
-CONFIGS: dict[str, type[PipelineConfig]] = {"sparse_transfer": SparseTransferConfig, "sparsify": SparsifyConfig}
-
-
-def load_config(path: Path) -> PipelineConfig:
-    """The settings in a YAML file.
-
-    Raises:
-        ConfigError: the file cannot be read, is no mapping, or a setting is unknown, missing, given twice or out of
-            range; the message names the file, and the line where there is one.
-    """
-    settings, lines = _read(path)
-    name = settings.get("pipeline", "sparse_transfer")
-    if not isinstance(name, str) or name not in CONFIGS:
-        raise ConfigError(
-            f"{path}{_line(lines, 'pipeline')}: pipeline: expected one of {', '.join(CONFIGS)}, got {name!r}"
-        )
-    config_type = CONFIGS[name]
-    for key in settings:
-        if key not in config_type.model_fields:
-            near = did_you_mean(str(key), config_type.model_fields)
-            raise ConfigError(f"{path}{_line(lines, key)}: unknown setting '{key}' for the pipeline {name}{near}")
-    try:
-        config = config_type.model_validate(settings, strict=False)
-    except ValidationError as error:
-        raise ConfigError(_first_mistake(path, config_type, error, lines)) from None
-    return config.relative_to(path.parent)
-
-
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
-    """The settings, and the line on which each stands (from 1)."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        root = yaml.compose(text, yaml.SafeLoader)
-        settings = yaml.safe_load(text)
-    except FileNotFoundError:
-        raise ConfigError(f"config: {path} does not exist; name a YAML file, such as examples/sst2.yaml") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"config: {path} cannot be read as UTF-8 text: {error}") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"config: {path} is not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(root, yaml.MappingNode) or not isinstance(settings, dict):
-        raise ConfigError(f"config: {path} must hold `setting: value` lines, got {type(settings).__name__}")
-    return settings, _lines_of_keys(path, root)
-
-
-def _lines_of_keys(path: Path, root: yaml.MappingNode) -> dict[str, int]:
-    lines: dict[str, int] = {}
-    for key, _ in root.value:
-        line = key.start_mark.line + 1
-        if key.value in lines:
-            raise ConfigError(f"{path}, line {line}: {key.value} is already set on line {lines[key.value]}; remove one")
-        lines[key.value] = line
-    return lines
-
-
-def _line(lines: dict[str, int], key: object) -> str:
-    return f", line {lines[key]}" if isinstance(key, str) and key in lines else ""
-
-
-def _first_mistake(path: Path, config_type: type[PipelineConfig], error: ValidationError, lines: dict[str, int]) -> str:
-    found = misfit(config_type, error)
-    field, value, message = found.setting, found.got, f"expected {found.accepted}, got {shown(found.got)}"
-    if field not in lines:
-        return f"{path}: {field} is required and not set; add a line `{field}: ...`"
-    if value in (None, ""):
-        return f"{path}{_line(lines, field)}: {field} has no value; give one or remove the line"
-    if field in _MAPPINGS:
-        message = f"expected a mapping such as {_MAPPINGS[field]}, got {shown(value)}"
-    elif config_type.model_fields[field].annotation is str:
-        message = f"expected text, got {shown(value)}{'' if isinstance(value, list | dict) else '; put it in quotes'}"
-    return f"{path}{_line(lines, field)}: {field}: {message}"
-
-
-def local_paths(config: PipelineConfig, fields: Iterable[str]) -> list[Path]:
-    """The existing local files and folders among the values of `fields`."""
-    values = (cast(str, getattr(config, field)) for field in fields)
-    return [Path(value) for value in values if value and "\n" not in value and Path(value).exists()]

@@ -66,7 +66,7 @@ def write_demo(folder: Path) -> Path:
     try:
         from transformers.utils import logging as transformers_logging
     except ImportError:
-        raise DependencyError("the demo trains a model; install `sparse-pipelines[all]`") from None
+        raise DependencyError("", "the demo trains a model", fix="install `sparse-pipelines[all]`") from None
     transformers_logging.disable_progress_bar()
     logger.info("demo: data and models in %s", folder)
     for split, rows in make_rows().items():

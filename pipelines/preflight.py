@@ -1,91 +1,101 @@
-"""Checks that need no training, made before the first step: bad input ends a run in a second, not after an hour."""
+"""Checks before the first step: bad input ends a run in a second, not after an hour.
+
+The ranges of all settings are checked when the config is read. What is here needs the inputs themselves.
+"""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from sparse_core import recipe as recipes
 from sparse_core.artifacts.model import Model
-from sparse_core.benchmark.settings import BenchmarkSettings, parse_settings
-from sparse_core.errors import RecipeError, SparseCoreError
-from sparse_core.export.settings import require_settings
-from sparse_core.recipe import load_recipe, require_gradual_pruning, require_pruning
+from sparse_core.errors import renamed_settings
+from sparse_core.recipe import load_recipe
+from sparse_core.recipe.sources import read_source
 from sparse_core.sources.data.splits import DataChoice, with_named_task
 from sparse_core.sources.models.find import find_model, is_local
 from sparse_core.sources.zoo.stubs import is_stub, model_source
+from sparse_core.steps.fetch_model import CONTENT_PREFIX
 from sparse_core.store import identity, is_object
-from sparse_core.tasks import get_task, parse_task_args
-from sparse_core.tasks.tokenizers import max_tokens
+from sparse_core.tasks import get_task
 
-from .config import PipelineConfig, local_paths
+from .config import RunConfig
 
-MODEL_FIELDS = ("model", "teacher_model")
-_REQUIRED_OF_RECIPE = {"sparse_transfer": require_pruning, "sparsify": require_gradual_pruning}
+_MODELS = {"model": "model_revision", "teacher_model": "teacher_model_revision"}
+_RECIPES = {"recipe": "recipe_args", "teacher_recipe": "teacher_recipe_args"}
 
 
-def preflight(config: PipelineConfig) -> None:
-    """Refuses a run on this machine whose settings or inputs cannot work, by the rules of the steps themselves.
+def preflight(config: RunConfig) -> None:
+    """Refuses a run whose inputs cannot work, by the rules of the steps themselves.
 
     Raises:
-        DataError: no data is named, or a file is missing or empty.
-        ConfigError: there is no such task, or it has no such option; or a setting of the training, the export or the
-            benchmark is not one of those accepted.
-        DependencyError: an engine, or a package that the training arguments need, is not installed.
-        RecipeError: a recipe does not load, or never prunes.
-        ModelError: a local model directory lacks a file that every step needs, or a stub stands for no model.
+        SparseCoreError: no data is named, or a file is missing or empty; the task has no such option; a recipe does
+            not load or never prunes; a local model lacks a file; an engine, or a package that the training arguments
+            need, is not installed. The error has the line of the config.
     """
-    _check_data(config)
-    _called_with(require_settings, config)
-    benchmark = _called_with(parse_settings, config)
-    _check_recipes(config)
-    _check_models(config, benchmark)
-    _check_training(config)
+    with config.located():
+        _check_data(config.values)
+        _check_recipes(config)
+        _check_benchmark_and_models(config.values)
+        _check_training(config)
 
 
-def content_hashes(config: PipelineConfig) -> dict[str, str]:
-    """Fingerprints of the local inputs by pipeline parameter; empty where an input is not local.
+def run_parameters(config: RunConfig) -> dict[str, Any]:
+    """The pipeline's parameters, with what identifies the content of local inputs.
 
-    They are part of KFP's cache key: a changed file redoes the steps that depend on it.
+    They are part of KFP's cache key, so a changed file reruns the steps that depend on it. A recipe of this machine
+    becomes its text, because a recipe is a setting.
     """
-    return {
-        parameter: identity(*paths) if (paths := local_paths(config, inputs)) else ""
-        for parameter, inputs in config.local_inputs.items()
-    }
+    values = dict(config.values)
+    for name, revision in _MODELS.items():
+        if values.get(name) and is_local(values[name]):
+            values[revision] = CONTENT_PREFIX + identity(Path(values[name]))
+    for name in _RECIPES:
+        if "\n" not in values[name] and Path(values[name]).exists():
+            _, values[name] = read_source(values[name])
+    parameters = config.pipeline.parameters(values)
+    paths = [path for path in _choice(values).local_paths() if path.exists()]
+    if paths:
+        parameters["dataset_options"]["content_hash"] = identity(*paths)
+    return parameters
 
 
-def _check_data(config: PipelineConfig) -> None:
-    named = {field.name: getattr(config, field.name) for field in fields(DataChoice)}
-    choice, _ = with_named_task(DataChoice(**named), config.task, config.task_name)
+def _choice(values: Any) -> DataChoice:
+    return DataChoice(**{name: values[name] for name in DataChoice.__dataclass_fields__})
+
+
+def _check_data(values: Any) -> None:
+    choice, _ = with_named_task(_choice(values), values["task"], values["task_name"])
     choice.require_usable()
-    get_task(config.task, parse_task_args(config.task_args))
+    get_task(values["task"], values["task_args"])
 
 
-def _check_recipes(config: PipelineConfig) -> None:
-    for field in ("recipe", "teacher_recipe"):
-        try:
-            recipe = load_recipe(getattr(config, field), getattr(config, f"{field}_args") or None)
-            if field == "recipe":
-                _REQUIRED_OF_RECIPE[config.pipeline](recipe)
-        except RecipeError as error:
-            raise RecipeError(str(error) if field == "recipe" else f"{field}: {error}") from None
+def _check_recipes(config: RunConfig) -> None:
+    for name, arguments in _RECIPES.items():
+        with renamed_settings({"recipe": name, "recipe_args": arguments}):
+            recipe = load_recipe(config.values[name], config.values[arguments] or None)
+            if name == "recipe":
+                getattr(recipes, config.pipeline.recipe_rule)(recipe)
 
 
-def _check_models(config: PipelineConfig, benchmark: BenchmarkSettings) -> None:
-    for field in MODEL_FIELDS:
-        model = getattr(config, field, "")
-        try:
-            if not model or _is_on_hub(model):
-                continue
-            folder = find_model(model, getattr(config, f"{field}_revision"))
-            max_positions = max_tokens(Model(folder).config())
-            Model(folder).weight_files(allow_pickles=True)
-            Model(folder).tokenizer_files()
-        except SparseCoreError as error:
-            raise type(error)(f"{field}: {str(error).removeprefix('model: ')}") from None
-        benchmark.check_positions(folder, max_positions)
+def _check_benchmark_and_models(values: Any) -> None:
+    from sparse_core.benchmark.options import BenchmarkOptions
+    from sparse_core.benchmark.settings import parse_settings
+    from sparse_core.tasks.tokenizers import max_tokens
+
+    names = BenchmarkOptions.model_fields
+    benchmark = parse_settings(max_seq_length=values["max_seq_length"], **{name: values[name] for name in names})
+    for name, revision in _MODELS.items():
+        model = values.get(name)
+        if not model or _is_on_hub(model):
+            continue
+        with renamed_settings({"model": name, "revision": revision}):
+            found = Model(find_model(model, values[revision]))
+            max_positions = max_tokens(found.config())
+            found.weight_files(allow_pickles=True)
+            found.tokenizer_files()
+        benchmark.check_positions(found.directory, max_positions)
 
 
 def _is_on_hub(model: str) -> bool:
@@ -95,15 +105,15 @@ def _is_on_hub(model: str) -> bool:
     return not (is_local(model) or is_object(model))
 
 
-def _check_training(config: PipelineConfig) -> None:
-    if not config.training_arguments:
-        return  # the ranges of the other settings are the config's; torch takes seconds to load
+def _check_training(config: RunConfig) -> None:
+    if not config.values["training_arguments"]:
+        return  # the ranges of the other settings are checked already; torch takes seconds to load
+    import json
+
+    from sparse_core.training.options import TrainingOptions
     from sparse_core.training.settings import TrainingSettings
 
-    settings = TrainingSettings(**{field.name: getattr(config, field.name) for field in fields(TrainingSettings)})
-    settings.to_hugging_face(Path(config.output_dir))
-
-
-def _called_with(function: Callable[..., Any], config: PipelineConfig) -> Any:
-    """The result of `function`, its parameters being settings of the config."""
-    return function(**{name: getattr(config, name) for name in inspect.signature(function).parameters})
+    options = {name: config.values[name] for name in TrainingOptions.model_fields}
+    options["training_arguments"] = json.dumps(options["training_arguments"])
+    settings = TrainingSettings(max_seq_length=config.values["max_seq_length"], **options)
+    settings.to_hugging_face(config.output_dir)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import re
 import time
-from dataclasses import dataclass
-from typing import TextIO
+from typing import Literal, TextIO
+
+from sparse_core.artifacts.record import TaskRun
 
 _COLOURS = re.compile(r"\x1b\[\d*m")
 _STARTED = re.compile(r" - INFO - Executing task '(?P<task>[^']+)'$")
@@ -22,19 +23,6 @@ _PASSING = re.compile(r", about .* left$")  # a terminal shows such a line until
 _ERROR = "error: "
 _HEADER, _PASSING_LINE = "header", "passing"
 _STREAM_INDENT = "    "  # kfp.local prints what a task writes behind four spaces
-
-
-@dataclass(frozen=True)
-class TaskRecord:
-    """What became of one task."""
-
-    task: str
-    status: str
-    """done, cached or failed."""
-    wall_seconds: float
-    """From the start of the task's process to its end; 0 for a cached task."""
-    step_seconds: float
-    """Time inside the step function; 0 when it did not finish."""
 
 
 class Progress:
@@ -50,7 +38,7 @@ class Progress:
             screen: for the reader.
             log: for whoever looks for a defect: every line as it came.
         """
-        self.records: list[TaskRecord] = []
+        self.records: list[TaskRun] = []
         self.error = ""
         """The sentence with which a step refused its input; empty when there was none."""
         self._labels, self._screen, self._log = labels, screen, log
@@ -97,9 +85,9 @@ class Progress:
         number = f"[{len(self.records) + 1}/{len(self._labels)}]"
         self._show(f"{number} {self._labels.get(task, task)} ...", then=_HEADER)
 
-    def _finish(self, task: str, status: str) -> None:
+    def _finish(self, task: str, status: Literal["done", "cached", "failed"]) -> None:
         wall = 0.0 if status == "cached" else time.perf_counter() - self._started
-        self.records.append(TaskRecord(task, status, wall, self._step_seconds))
+        self.records.append(TaskRun(task=task, status=status, wall_seconds=wall, step_seconds=self._step_seconds))
         text = {"done": f"done in {wall:.1f} s", "cached": "cached", "failed": "FAILED"}[status]
         if self._open_line == _HEADER:
             self._open_line = ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-import json
 import logging
 import shutil
 import signal
@@ -15,42 +14,50 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-import sparse_core
+from sparse_core.artifacts.record import PipelineRecord, TaskRun
 from sparse_core.errors import DependencyError, SparseCoreError
-from sparse_core.store import identity, locked, write_json
+from sparse_core.store import code_identity, locked, publishing, publishing_file
 
-from .config import PipelineConfig
-from .preflight import content_hashes, preflight
-from .progress import Progress, ProgressHandler, TaskRecord
+from .config import RunConfig
+from .preflight import preflight, run_parameters
+from .progress import Progress, ProgressHandler
 
 _RESULT_LIBRARIES = ("torch", "transformers", "datasets", "onnx", "onnxruntime")
 _CHILD_GRACE_SECONDS = 10
+RESULTS = ("report.html", "report.json")
+DEPLOYMENT = "deployment"
+"""What a run leaves in its output folder, besides its record and its log."""
 
 
 class StepError(SparseCoreError):
     """A step of the pipeline that did not succeed."""
 
 
-def run_pipeline(config: PipelineConfig) -> dict[str, Any]:
+def run_pipeline(config: RunConfig) -> PipelineRecord:
     """Runs the pipeline and puts its results at fixed places in the output folder.
 
     A step whose inputs, settings and code are those of an earlier run is not run again.
 
     Returns:
-        The content of `run.json`: seconds of each task, of the whole, and what the pipeline itself took.
+        The record of the run: seconds of each task and of the whole.
 
     Raises:
         SparseCoreError: an input that cannot be used, an output folder in use, or a step that failed.
         KeyboardInterrupt: after the running step has been ended.
     """
     started = time.perf_counter()
-    output_dir = Path(config.output_dir)
-    with locked(output_dir), _terminated_by_signal():
+    with config.located(), locked(config.output_dir), _terminated_by_signal():
         preflight(config)
-        parameters = {**config.parameters(), **content_hashes(config)}
-        outputs, records = _execute(config.pipeline, parameters, output_dir)
-        _publish(outputs, output_dir)
-        return _write_run(config, records, time.perf_counter() - started)
+        outputs, tasks = _execute(config.pipeline.name, run_parameters(config), config.output_dir)
+        _publish(outputs, config.output_dir)
+        record = PipelineRecord(
+            step=config.pipeline.name,
+            seconds=round(time.perf_counter() - started, 3),
+            settings=dict(config.values),
+            tasks=tasks,
+        )
+        record.write(config.output_dir, files=RESULTS)
+        return record
 
 
 def load_pipeline(name: str) -> Any:
@@ -64,26 +71,11 @@ def load_pipeline(name: str) -> Any:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "kfp":
             raise
-        raise DependencyError("pipelines need kfp 2.17; install `sparse-pipelines[kfp]`") from None
+        raise DependencyError("", "pipelines need kfp 2.17", fix="install `sparse-pipelines[kfp]`") from None
     return getattr(module, name)
 
 
-def code_fingerprint() -> str:
-    """Fingerprint of this library's sources and of the versions of the libraries that its results depend on.
-
-    KFP's cache key does not hold them, and a result of older code must not pass for one of newer code.
-    """
-    root = Path(sparse_core.__file__).parent
-    parts: list[Path | str] = []
-    for file in sorted(path for path in root.rglob("*") if path.is_file() and path.suffix != ".pyc"):
-        parts += [file.relative_to(root).as_posix(), file]
-    for library in _RESULT_LIBRARIES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            parts.append(f"{library}=={importlib.metadata.version(library)}")
-    return identity(*parts)
-
-
-def _execute(name: str, parameters: dict[str, Any], output_dir: Path) -> tuple[dict[str, Any], list[TaskRecord]]:
+def _execute(name: str, parameters: dict[str, Any], output_dir: Path) -> tuple[dict[str, Any], list[TaskRun]]:
     pipeline = load_pipeline(name)
     from kfp import local
 
@@ -92,14 +84,14 @@ def _execute(name: str, parameters: dict[str, Any], output_dir: Path) -> tuple[d
         pipeline_root=str(output_dir / "steps"),
         raise_on_error=False,
         enable_caching=True,
-        cache_root=str(output_dir / "steps" / f".cache-{code_fingerprint()[:16]}"),
+        cache_root=str(output_dir / "steps" / f".cache-{code_identity('sparse_core', *_RESULT_LIBRARIES)[:16]}"),
     )
     with (output_dir / "log.txt").open("w", buffering=1, encoding="utf-8") as log:
         progress = Progress(task_labels(pipeline.pipeline_spec), sys.stdout, log)
         with _shown_by(progress), _children_ended():
             outputs = pipeline(**parameters).outputs
     if not outputs:
-        raise StepError(_failure(progress, output_dir))
+        raise StepError("", _failure(progress, output_dir))
     return outputs, progress.records
 
 
@@ -179,33 +171,8 @@ def _children_ended() -> Iterator[None]:
 def _publish(outputs: dict[str, Any], output_dir: Path) -> None:
     """Copies the report and the deployment to where the user looks for them; each appears whole or not at all."""
     report, deployment = Path(outputs["report"].path), Path(outputs["deployment"].path)
-    for name in ("report.html", "report.json"):
-        partial = output_dir / f".{name}.partial"
-        shutil.copyfile(report / name, partial)
-        partial.replace(output_dir / name)
-    _replace_directory(deployment / "deployment", output_dir / "deployment")
-
-
-def _replace_directory(source: Path, target: Path) -> None:
-    partial, old = (target.with_name(f".{target.name}.{word}") for word in ("partial", "old"))
-    for leftover in (partial, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    shutil.copytree(source, partial)
-    if target.exists():
-        target.rename(old)
-    partial.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _write_run(config: PipelineConfig, records: list[TaskRecord], wall_seconds: float) -> dict[str, Any]:
-    step_seconds = sum(record.step_seconds for record in records)
-    run = {
-        "pipeline": config.pipeline,
-        "wall_seconds": round(wall_seconds, 3),
-        "steps_seconds": round(step_seconds, 3),
-        "pipeline_seconds": round(wall_seconds - step_seconds, 3),
-        "tasks": [vars(record) for record in records],
-        "config": json.loads(config.model_dump_json()),
-    }
-    write_json(Path(config.output_dir) / "run.json", run)
-    return run
+    for name in RESULTS:
+        with publishing_file(output_dir / name) as partial:
+            shutil.copyfile(report / name, partial)
+    with publishing(output_dir / DEPLOYMENT, replace=True) as staging:
+        shutil.copytree(deployment / "deployment", staging, dirs_exist_ok=True)

@@ -41,8 +41,18 @@ JsonObject = Annotated[dict[str, Any], BeforeValidator(_mapping)]
 """A mapping, also as the text of a JSON object; an empty text is an empty mapping."""
 
 
+def _json_text(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, Mapping) else value
+
+
+JsonText = Annotated[str, BeforeValidator(_json_text)]
+"""A text, which a mapping becomes as JSON."""
+
+
 def _joined(value: Any) -> Any:
-    return ",".join(map(str, value)) if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 NameList = Annotated[str, BeforeValidator(_joined)]

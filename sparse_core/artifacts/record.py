@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -80,3 +80,27 @@ class RunRecord(BaseModel):
             raise ArtifactError(
                 "", f"{directory / MANIFEST_NAME} is damaged ({reason})", fix="make the artifact again"
             ) from None
+
+
+class TaskRun(BaseModel):
+    """One task of a pipeline's run."""
+
+    model_config = ConfigDict(frozen=True)
+
+    task: str
+    status: Literal["done", "cached", "failed"]
+    wall_seconds: float
+    """From the start of the task's process to its end; 0 for a cached task."""
+    step_seconds: float
+    """Time inside the step function; 0 where it did not finish."""
+
+
+class PipelineRecord(RunRecord):
+    """The record of a pipeline's run on this machine; `seconds` is its wall time."""
+
+    tasks: list[TaskRun] = []
+
+    @property
+    def own_seconds(self) -> float:
+        """Wall time outside the steps."""
+        return (self.seconds or 0.0) - sum(task.step_seconds for task in self.tasks)

@@ -47,7 +47,7 @@ def run_step(step: Callable[..., dict[str, Any]], metrics: MetricsArtifact, **ar
     configure_logging(stream=sys.stdout)
     with process_boundary():
         started = time.perf_counter()
-        results = step(**{name: _as_path(value) for name, value in arguments.items()})
+        results = step(**{name: _plain(value) for name, value in arguments.items()})
         numbers = finite_numbers({**results, STEP_SECONDS: time.perf_counter() - started})
         for name, number in numbers.items():
             metrics.log_metric(name, number)
@@ -57,8 +57,22 @@ def run_step(step: Callable[..., dict[str, Any]], metrics: MetricsArtifact, **ar
     gc.freeze()
 
 
-def _as_path(value: Any) -> Any:
-    return Path(value.path) if hasattr(value, "path") else value
+def _plain(value: Any) -> Any:
+    """An artifact as its path, and the numbers of a mapping as they were before KFP."""
+    if hasattr(value, "path"):
+        return Path(value.path)
+    if isinstance(value, dict):
+        return {name: _plain(entry) if hasattr(entry, "path") else _whole(entry) for name, entry in value.items()}
+    return value
+
+
+def _whole(value: Any) -> Any:
+    """Whole numbers as ints: KFP makes floats of all numbers in mappings and lists."""
+    if isinstance(value, dict):
+        return {name: _whole(entry) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [_whole(entry) for entry in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def finite_numbers(results: dict[str, Any]) -> dict[str, float]:

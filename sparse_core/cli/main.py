@@ -6,7 +6,6 @@ Nothing heavy is imported here, nor by the modules of the steps: torch and trans
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
 import sys
@@ -16,35 +15,19 @@ from typing import Any
 from sparse_core import __version__
 from sparse_core.cli.boundary import process_boundary
 from sparse_core.cli.logs import configure_logging
-from sparse_core.cli.parser import Parser, add_parameters, first_line
+from sparse_core.cli.parser import Parser, add_step, flags_of, named_paths
 from sparse_core.cli.recipe import add_recipe_commands
 from sparse_core.cli.training import EXPORT, TITLES, sparseml_command
-from sparse_core.errors import ConfigError, did_you_mean
-
-STEPS = (
-    "fetch_dataset",
-    "fetch_model",
-    "fetch_recipe",
-    "train_teacher",
-    "prune",
-    "sparse_transfer",
-    "qat_finalize",
-    "export_onnx",
-    "benchmark",
-)
-"""The steps in the order of a pipeline; each is the function of this name in the module of this name."""
+from sparse_core.errors import ConfigError, nearest, renamed_settings
+from sparse_core.steps.registry import STEPS, load_step
 
 EXPORT_EPILOG = (
     "SparseML's form, `sparse-core export_onnx --task TASK --model_path DIR`, needs no data set; "
     "`sparse-core transformers.export_onnx --help` lists its flags."
 )
 
-Step = Callable[..., dict[str, Any]]
-
-
-def load_step(name: str) -> Step:
-    """The step function called `name`."""
-    return getattr(importlib.import_module(f"sparse_core.steps.{name}"), name)
+_RESERVED = ("command", "run", "parser", "json", "verbose")
+"""What the parsed command line holds besides the step's artifacts and settings."""
 
 
 def build_parser() -> Parser:
@@ -58,8 +41,8 @@ def build_parser() -> Parser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
     for name in STEPS:
         step = load_step(name)
-        command = commands.add_parser(name, help=first_line(step), description=first_line(step))
-        add_parameters(command, step)
+        command = commands.add_parser(name, help=step.title, description=step.title)
+        add_step(command, step)
         command.add_argument("--json", action="store_true", help="print the results as JSON")
         command.set_defaults(run=_run_step, parser=command)
         _add_verbose(command)
@@ -81,10 +64,8 @@ def _chosen(words: list[str]) -> Callable[[], None]:
 def _require_known(words: list[str]) -> None:
     known = (*STEPS, *TITLES, "recipe")
     if words and not words[0].startswith("-") and words[0] not in known:
-        nearest = did_you_mean(words[0].rpartition(".")[2], known)
-        raise ConfigError(
-            f"sparse-core: unknown command '{words[0]}'{nearest or '; `sparse-core --help` lists the commands'}"
-        )
+        advice = nearest(words[0].rpartition(".")[2], known) or "`sparse-core --help` lists the commands"
+        raise ConfigError("", f"sparse-core: unknown command '{words[0]}'", fix=advice)
 
 
 def _add_verbose(parser: argparse.ArgumentParser) -> None:
@@ -92,9 +73,13 @@ def _add_verbose(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_step(options: argparse.Namespace) -> None:
-    given = vars(options)
-    reserved = ("command", "run", "parser", "json", "verbose")
-    results = load_step(options.command)(**{name: value for name, value in given.items() if name not in reserved})
+    step = load_step(options.command)
+    values = {name: value for name, value in vars(options).items() if name not in _RESERVED}
+    with renamed_settings(flags_of(step)):
+        for port in step.inputs:
+            if port.many and port.name in values:
+                values[port.name] = named_paths(values[port.name], port.name)
+        results = step(**values)
     print(json.dumps(results, indent=2) if options.json else aligned(results))
 
 

@@ -1,19 +1,16 @@
-"""Command lines made from function signatures: one option per parameter, its help from the docstring."""
+"""Command lines made from the declarations of steps: one option for each setting, with its help and default."""
 
 from __future__ import annotations
 
 import argparse
-import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import takewhile
-from pathlib import Path
 from typing import Any, NoReturn
 
-from sparse_core.errors import ConfigError, did_you_mean
-
-OPTION_TYPES: dict[str, Callable[[str], Any]] = {"Path": Path, "str": str, "int": int, "float": float}
-"""Parameter annotations, as written, and what reads them from the command line; bool becomes a pair of switches."""
+from sparse_core.errors import ConfigError, Naming, nearest, plain
+from sparse_core.fields import takes_booleans
+from sparse_core.steps.spec import OUTPUT, Port, Setting, Step
 
 
 class Parser(argparse.ArgumentParser):
@@ -24,23 +21,23 @@ class Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **kwargs)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As argparse; keeps the words for `error`."""
+        """Parses as argparse does, and keeps the words for `error`."""
         self._words = sys.argv[1:] if args is None else list(args)
         return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
-        """Raises ConfigError: with the first option that does not exist, else with argparse's message.
+        """Raises ConfigError: for the first option that does not exist, else with argparse's message.
 
-        argparse complains of an option that is missing before one that it does not know, and the second is usually why.
+        argparse complains of a missing option before an unknown one, and a misspelled option is often the missing one.
         """
         for word in self._own_words():
             name = word.partition("=")[0]
             if name.startswith("--") and name not in self.option_names():
                 raise self._unknown(name)
-        raise ConfigError(f"{self.prog}: {message}; `{self.prog} --help` lists what is accepted")
+        raise ConfigError("", f"{self.prog}: {message}", fix=f"`{self.prog} --help` lists what is accepted")
 
     def parse(self, argv: list[str]) -> argparse.Namespace:
-        """The options of `argv`; a word in `--an_option` may be joined by `_` as in code, or by `-`.
+        """The options of `argv`; the words of an option may be joined by `-`, or by `_` as in Python.
 
         Raises:
             ConfigError: an option or command that does not exist, with the nearest one that does.
@@ -56,10 +53,10 @@ class Parser(argparse.ArgumentParser):
 
     def _unknown(self, name: str) -> ConfigError:
         kind = "option" if name.startswith("-") else "argument"
-        return ConfigError(f"{self.prog}: unknown {kind} '{name}'{did_you_mean(name, self.option_names())}")
+        return ConfigError(name, f"unknown {kind} of {self.prog}", fix=nearest(name, self.option_names()))
 
     def _own_words(self) -> Iterator[str]:
-        """The words up to `--`, or up to the command, whose parser gets the rest."""
+        """The words up to `--`, or up to the command, whose own parser reads the rest."""
         has_commands = self._subparsers is not None
         return takewhile(lambda word: word != "--" and (word.startswith("-") or not has_commands), self._words)
 
@@ -74,43 +71,90 @@ def _with_hyphens(word: str) -> str:
     return name.replace("_", "-") + equals + value
 
 
-def add_parameters(parser: argparse.ArgumentParser, function: Callable[..., Any]) -> None:
-    """Adds one option for each parameter of `function`: `max_seq_length: int = 128` becomes `--max-seq-length`."""
-    descriptions = parameter_descriptions(function)
-    for name, parameter in inspect.signature(function).parameters.items():
-        annotation = getattr(parameter.annotation, "__name__", parameter.annotation)
-        option, text = "--" + name.replace("_", "-"), descriptions.get(name, "").replace("%", "%%")
-        if parameter.default is inspect.Parameter.empty:
-            parser.add_argument(
-                option, dest=name, required=True, type=OPTION_TYPES[annotation], metavar=_metavar(annotation), help=text
+def add_step(parser: argparse.ArgumentParser, step: Step) -> None:
+    """Adds the options of a step: its artifacts, its settings one by one, and each group of settings as one object.
+
+    Options that the user leaves out are absent from the result, so that the step's own defaults apply.
+    """
+    artifacts = parser.add_argument_group("artifacts")
+    for port in step.inputs:
+        _add_input(artifacts, port)
+    artifacts.add_argument(
+        flag(OUTPUT), default=argparse.SUPPRESS, metavar="DIR", help=f"Where the result appears. {step.output.help}"
+    )
+    groups: dict[str, Any] = {"": parser.add_argument_group("settings")}
+    for setting in step.settings():
+        if setting.group not in groups:
+            groups[setting.group] = parser.add_argument_group(setting.group.replace("_", " "))
+            groups[setting.group].add_argument(
+                flag(setting.group),
+                default=argparse.SUPPRESS,
+                metavar="JSON",
+                help="The settings below as one JSON object.",
             )
-        elif annotation == "bool":
-            parser.add_argument(
-                option, dest=name, action=argparse.BooleanOptionalAction, default=parameter.default, help=text
-            )
-        else:
-            parser.add_argument(
-                option,
-                dest=name,
-                type=OPTION_TYPES[annotation],
-                default=parameter.default,
-                metavar=_metavar(annotation),
-                help=f"{text} (default: {parameter.default!r})" if parameter.default != "" else text,
-            )
+        _add_setting(groups[setting.group], setting)
 
 
-def _metavar(annotation: str) -> str:
-    return {"Path": "DIR", "str": "TEXT", "int": "N", "float": "X"}[annotation]
+def flag(name: str) -> str:
+    """The option of a setting: `--max-seq-length`."""
+    return "--" + name.replace("_", "-")
 
 
-def parameter_descriptions(function: Callable[..., Any]) -> dict[str, str]:
-    """The `Args:` section of a Google docstring: parameter name to its text on one line."""
-    from docstring_parser import DocstringStyle, parse
+def flags_of(step: Step) -> Naming:
+    """From the library's name of a setting to the option of this command; other names stay."""
+    settings = list(step.settings())
+    names = {OUTPUT, *(port.name for port in step.inputs), *(s.name for s in settings), *(s.group for s in settings)}
 
-    docstring = parse(inspect.getdoc(function) or "", DocstringStyle.GOOGLE)
-    return {param.arg_name: " ".join((param.description or "").split()) for param in docstring.params}
+    def naming(name: str) -> str:
+        first, _, rest = name.partition(".")
+        if first not in names:
+            return name
+        return f"{flag(first)}: {rest}" if rest else flag(first)
+
+    return naming
 
 
-def first_line(function: Callable[..., Any]) -> str:
-    """The first line of the function's docstring."""
-    return (inspect.getdoc(function) or "").partition("\n")[0]
+def _add_input(group: Any, port: Port) -> None:
+    if port.many:
+        group.add_argument(
+            flag(port.name),
+            default=argparse.SUPPRESS,
+            nargs="+",
+            action="extend",
+            metavar="NAME=DIR",
+            help=port.help.replace("%", "%%"),
+        )
+    else:
+        group.add_argument(flag(port.name), default=argparse.SUPPRESS, metavar="DIR", help=port.help.replace("%", "%%"))
+
+
+def _add_setting(group: Any, setting: Setting) -> None:
+    field = setting.field
+    default = "" if field.is_required() or field.default in ("", None, {}) else f" (default: {plain(field.default)})"
+    options: dict[str, Any] = {
+        "dest": setting.name,
+        "default": argparse.SUPPRESS,
+        "help": f"{field.description or ''}{default}".replace("%", "%%"),
+    }
+    if takes_booleans(field.annotation):
+        options["action"] = argparse.BooleanOptionalAction
+    else:
+        options["metavar"] = "N" if field.annotation is int else "X" if field.annotation is float else "TEXT"
+    group.add_argument(flag(setting.name), **options)
+
+
+def named_paths(words: list[str], setting: str) -> dict[str, str]:
+    """The mapping that words of the form NAME=DIR give.
+
+    Raises:
+        ConfigError: a word has another form, or a name comes twice.
+    """
+    paths: dict[str, str] = {}
+    for word in words:
+        name, equals, path = word.partition("=")
+        if not (name and equals and path):
+            raise ConfigError(setting, accepted="NAME=DIR", got=word)
+        if name in paths:
+            raise ConfigError(setting, f"the name '{name}' is given twice", fix="give each a name of its own")
+        paths[name] = path
+    return paths

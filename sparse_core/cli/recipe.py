@@ -90,7 +90,7 @@ def _check(options: argparse.Namespace) -> None:
     recipe = _load(options)
     rows = check_recipe(recipe, _structure_of(options.model, options.task or ""))
     print(format_check(rows).rstrip())
-    num_problems = sum(bool(row.problem) for row in rows)
+    num_problems = sum(row.problem is not None for row in rows)
     if num_problems:
         raise RecipeError(f"recipe: {recipe.source} cannot run on {options.model}; see the {num_problems} above")
 

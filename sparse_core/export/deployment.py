@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from sparse_core.artifacts.deployment import DeploymentRecord
+from sparse_core.artifacts.recipe import RECIPE_NAME
 from sparse_core.store import write_json
 from sparse_core.tasks.tokenizers import save_tokenizer
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from sparse_core.tasks import Task
 
 MODEL_NAME = "model.onnx"
-RECIPE_NAME = "recipe.yaml"
 _VERSIONED_PACKAGES = ("torch", "transformers", "onnx", "onnxruntime")
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparse_core.artifacts.model import Model
+from sparse_core.artifacts.recipe import RECIPE_NAME
 from sparse_core.errors import ConfigError, OutputError, did_you_mean
-from sparse_core.export.deployment import MODEL_NAME, RECIPE_NAME, write_deployment
+from sparse_core.export.deployment import MODEL_NAME, write_deployment
 from sparse_core.export.onnx import export_model, model_inputs
 from sparse_core.export.settings import OPSETS, WEIGHT_TYPES
 from sparse_core.export.verify import Tolerance, verify

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import transformers
 from transformers.trainer import TRAINER_STATE_NAME
 
+from sparse_core.artifacts.recipe import RECIPE_NAME
 from sparse_core.errors import ConfigError, DataError
 from sparse_core.finetune.arguments import DISABLE_TEACHER, LONGEST_DEFAULT, SELF_TEACHER
 from sparse_core.finetune.command_line import named_as_flags
@@ -31,8 +32,7 @@ from sparse_core.finetune.output import (
 )
 from sparse_core.finetune.predictions import write_predictions
 from sparse_core.finetune.samples import write_samples
-from sparse_core.modifiers.distillation.modifier import DistillationModifier
-from sparse_core.recipe import ARTIFACT_NAME, Recipe, load_recipe
+from sparse_core.recipe import Recipe, load_recipe
 from sparse_core.store import locked
 from sparse_core.tasks import get_task, read_examples, read_schema, task_of
 from sparse_core.tasks.inference import predict, torch_forward
@@ -145,7 +145,7 @@ class _Inputs:
     @property
     def is_distilled(self) -> bool:
         """Whether the recipe asks for a teacher."""
-        return self.recipe is not None and bool(self.recipe.of_type(DistillationModifier))
+        return self.recipe is not None and self.recipe.needs_teacher
 
     @cached_property
     def teacher(self) -> Path | None:
@@ -288,7 +288,7 @@ def _train(trainer: Trainer, inputs: _Inputs, checkpoint: Path | None) -> dict[s
     with published(output_dir) as directory:
         save_model(trainer.model, trainer.processing_class, directory)
         if inputs.recipe is not None:
-            (directory / ARTIFACT_NAME).write_text(inputs.recipe.to_yaml(), encoding="utf-8")
+            (directory / RECIPE_NAME).write_text(inputs.recipe.to_yaml(), encoding="utf-8")
     trainer.save_state()
     if checkpoint is not None and _step_of(checkpoint) == trainer.state.global_step:
         logger.info("the training had come to its end before; train_results.json stays as it is")

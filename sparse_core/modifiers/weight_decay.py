@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -14,6 +14,11 @@ class SetWeightDecayModifier(Modifier):
 
     description: ClassVar[str] = "weight decay"
     ineffective_fields: ClassVar[dict[str, str]] = {"constant_logging": "the trainer logs what it needs itself"}
+    sparseml_defaults: ClassVar[dict[str, Any]] = {"param_groups": None}
 
     weight_decay: float = Field(ge=0.0, description="Decoupled weight decay of the optimizer.")
     constant_logging: bool = Field(False, description="Read for compatibility; no effect.")
+
+    def weight_decay_at(self, epoch: float) -> float | None:
+        """The value, from start_epoch to end_epoch."""
+        return self.weight_decay if self.is_active(epoch) else None

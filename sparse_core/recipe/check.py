@@ -1,4 +1,4 @@
-"""What a recipe would do to a model, found out without training."""
+"""What a recipe would do to a model, without training it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sparse_core.errors import RecipeError
+from sparse_core.errors import RecipeError, SparseCoreError
 from sparse_core.modifiers.base import Modifier
-from sparse_core.modifiers.quantization.modifier import QuantizationModifier
 from sparse_core.recipe.schedule import epoch_range
-from sparse_core.recipe.schema import Recipe
+from sparse_core.recipe.schema import Recipe, named_fields
 from sparse_core.recipe.show import format_table
 
 if TYPE_CHECKING:
@@ -27,10 +26,10 @@ class CheckRow:
     epochs: str
     matched: tuple[str, ...] | None
     """Names of the parameters; None for a modifier that touches none, such as a learning rate, or that cannot run."""
-    problem: str = ""
-    """Why the modifier cannot run on this model; empty when it can."""
-    note: str = ""
-    """A setting that changes nothing on this model."""
+    problem: SparseCoreError | None = None
+    """Why the modifier cannot run on this model."""
+    notes: tuple[str, ...] = ()
+    """One sentence for each setting that changes nothing on this model."""
 
 
 def check_recipe(recipe: Recipe, model: nn.Module) -> list[CheckRow]:
@@ -45,30 +44,26 @@ def format_check(rows: Sequence[CheckRow]) -> str:
         examples = ", ".join((row.matched or ())[:_NUM_EXAMPLES])
         more = ", ..." if row.matched and len(row.matched) > _NUM_EXAMPLES else ""
         table.append((row.modifier, row.epochs, _touches(row), examples + more))
-    lines = [f"{row.modifier}: {text}" for row in rows for text in (row.problem, row.note) if text]
+    lines = []
+    for row in rows:
+        lines += [str(row.problem)] if row.problem is not None else []
+        lines += [f"{row.modifier}.{note}" for note in row.notes]
     return format_table(table) + "\n" + "".join(f"\n{line}" for line in lines) + ("\n" if lines else "")
 
 
 def _row(modifier: Modifier, recipe: Recipe, model: nn.Module) -> CheckRow:
-    name, epochs, note = type(modifier).__name__, epoch_range(modifier, recipe), _note(modifier, model)
+    name, epochs, notes = type(modifier).__name__, epoch_range(modifier, recipe), tuple(modifier.model_notes(model))
     try:
-        matched = modifier.matched_parameters(model)
+        with named_fields(type(modifier)):
+            matched = modifier.matched_parameters(model)
     except RecipeError as error:
-        return CheckRow(name, epochs, None, problem=str(error), note=note)
-    return CheckRow(name, epochs, None if matched is None else tuple(matched), note=note)
+        return CheckRow(name, epochs, None, problem=error, notes=notes)
+    return CheckRow(name, epochs, None if matched is None else tuple(matched), notes=notes)
 
 
 def _touches(row: CheckRow) -> str:
-    if row.problem:
+    if row.problem is not None:
         return "cannot run"
     if row.matched is None:
         return "no parameter"
     return f"{len(row.matched)} parameter{'' if len(row.matched) == 1 else 's'}"
-
-
-def _note(modifier: Modifier, model: nn.Module) -> str:
-    if isinstance(modifier, QuantizationModifier) and modifier.freeze_bn_stats_epoch is not None:
-        # By name, so that a recipe can be loaded and shown where torch is not installed.
-        if not any("BatchNorm" in type(module).__name__ for module in model.modules()):
-            return f"freeze_bn_stats_epoch has no effect: {type(model).__name__} has no BatchNorm module"
-    return ""

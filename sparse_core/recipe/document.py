@@ -1,4 +1,4 @@
-"""A recipe's text as a tree of YAML nodes that know their lines; no tag ever builds an object."""
+"""A recipe's text as a tree of YAML nodes that know their lines. No tag builds an object."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from sparse_core.errors import RecipeError
+from sparse_core.errors import Place, RecipeError
 from sparse_core.recipe.expressions import MAX_NUMBER
 
 MAX_CHARACTERS = 100_000
@@ -32,22 +32,6 @@ _MERGE_TAG = _YAML_TAG + "merge"
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where something stands: a file or other source, and a line counted from 1 where there are lines."""
-
-    source: str
-    line: int | None = None
-
-    def __str__(self) -> str:
-        """How messages name the place."""
-        return self.source if self.line is None else f"{self.source}, line {self.line}"
-
-    def error(self, message: str) -> RecipeError:
-        """The error to raise about what stands here."""
-        return RecipeError(f"{self}: {message}")
-
-
-@dataclass(frozen=True)
 class Entry:
     """One `name: value` of a mapping."""
 
@@ -58,7 +42,7 @@ class Entry:
 
 
 class _BoundedLoader(yaml.SafeLoader):
-    """Composes nodes, and gives up on nesting before Python's stack does."""
+    """Composes nodes, and refuses deep nesting before Python's stack overflows."""
 
     depth = 0
 
@@ -84,15 +68,18 @@ class Document:
         self.source = source
         self._values_read = 0
         if len(text) > MAX_CHARACTERS:
-            raise RecipeError(f"{source}: has {len(text)} characters, a recipe may have at most {MAX_CHARACTERS}")
+            raise RecipeError(
+                "", f"has {len(text)} characters, a recipe may have at most {MAX_CHARACTERS}", place=Place(source)
+            )
         try:
             root = yaml.compose(text, Loader=_BoundedLoader)
         except yaml.YAMLError as error:
             raise _syntax_error(source, error) from None
         if not isinstance(root, MappingNode):
             raise RecipeError(
-                f"{source}: expected `name: value` lines and groups such as `training_modifiers:` at the root, "
-                f"found {kind(root)}"
+                "",
+                f"expected `name: value` lines and groups such as `training_modifiers:` at the root, not {kind(root)}",
+                place=Place(source),
             )
         self.root = root
 
@@ -108,10 +95,15 @@ class Document:
         """
         self._values_read += 1
         if self._values_read > MAX_VALUES:
-            raise self.place(node).error(f"the recipe unfolds to more than {MAX_VALUES} values; use fewer YAML aliases")
+            raise RecipeError(
+                "",
+                f"the recipe unfolds to more than {MAX_VALUES} values",
+                fix="use fewer YAML aliases",
+                place=self.place(node),
+            )
 
     def entries(self, mapping: MappingNode, depth: int = 0) -> list[Entry]:
-        """The mapping's entries in order, `<<` merges unfolded.
+        """The mapping's entries in order, with `<<` merges carried out.
 
         Raises:
             RecipeError: a name is given twice or is not a plain text, or a merge does not name mappings.
@@ -126,9 +118,10 @@ class Document:
                 continue
             place = self.place(key)
             if not isinstance(key, ScalarNode):
-                raise place.error(f"expected a name before the colon, found {kind(key)}")
+                raise RecipeError("", f"expected a name before the colon, not {kind(key)}", place=place)
             if key.value in own:
-                raise place.error(f"'{key.value}' was already given in line {own[key.value].place.line}; remove one")
+                first = own[key.value].place.line
+                raise RecipeError(key.value, f"was already given in line {first}", fix="remove one", place=place)
             own[key.value] = Entry(key.value, key, value, place)
         return list(own.values()) + [entry for name, entry in merged.items() if name not in own]
 
@@ -136,7 +129,7 @@ class Document:
         parts = value.value if isinstance(value, SequenceNode) else [value]
         mappings = [part for part in parts if isinstance(part, MappingNode)]
         if depth > MAX_DEPTH or len(mappings) < len(parts):
-            raise self.place(value).error(f"'<<' takes an alias of a mapping, found {kind(value)}")
+            raise RecipeError("<<", f"takes an alias of a mapping, not {kind(value)}", place=self.place(value))
         return [entry for mapping in mappings for entry in self.entries(mapping, depth + 1)]
 
     def scalar(self, node: ScalarNode) -> str | int | float | bool | None:
@@ -149,8 +142,11 @@ class Document:
             return node.value
         value = plain_value(node.value)
         if isinstance(value, int | float) and not abs(value) <= MAX_NUMBER:
-            raise self.place(node).error(
-                f"{node.value[:60]} is beyond the largest accepted number, {MAX_NUMBER:g}; quote it if it is a name"
+            raise RecipeError(
+                "",
+                f"{node.value[:60]} is beyond the largest accepted number, {MAX_NUMBER:g}",
+                fix="quote it if it is a name",
+                place=self.place(node),
             )
         return value
 
@@ -161,8 +157,11 @@ class Document:
             RecipeError: the value has a tag that is not YAML's own.
         """
         if node.tag not in _STANDARD_TAGS:
-            raise self.place(node).error(
-                f"the tag '{shown_tag(node.tag)}' is not accepted here; tags name modifiers (`- !NameModifier`) only"
+            raise RecipeError(
+                "",
+                f"the tag '{shown_tag(node.tag)}' is not accepted here",
+                fix="tags name modifiers (`- !NameModifier`) only",
+                place=self.place(node),
             )
 
 
@@ -192,6 +191,7 @@ def shown_tag(tag: str) -> str:
 def _syntax_error(source: str, error: yaml.YAMLError) -> RecipeError:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         context = f" {error.context}" if error.context else ""
-        return Place(source, error.problem_mark.line + 1).error(f"not valid YAML{context}: {error.problem}")
+        place = Place(source, error.problem_mark.line + 1)
+        return RecipeError("", f"not valid YAML{context}: {error.problem}", place=place)
     reason = getattr(error, "reason", "it cannot be read")
-    return RecipeError(f"{source}: not valid YAML: {reason}")
+    return RecipeError("", f"not valid YAML: {reason}", place=Place(source))

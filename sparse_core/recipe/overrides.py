@@ -24,15 +24,13 @@ def read_overrides(recipe_args: Mapping[str, Any] | str | None) -> dict[str, Any
         return {}
     values = _from_text(recipe_args.strip()) if isinstance(recipe_args, str) else recipe_args
     if not isinstance(values, Mapping):
-        raise RecipeError(
-            f'recipe_args: expected names and values such as {{"num_epochs": 3}}, found {type(values).__name__}'
-        )
+        raise RecipeError("recipe_args", accepted='names and values such as {"num_epochs": 3}', got=values)
     return {str(name): _checked(str(name), value) for name, value in values.items()}
 
 
 def _from_text(text: str) -> Any:
     if len(text) > MAX_CHARACTERS:
-        raise RecipeError(f"recipe_args: has {len(text)} characters, at most {MAX_CHARACTERS} are accepted")
+        raise RecipeError("recipe_args", f"has {len(text)} characters, at most {MAX_CHARACTERS} are accepted")
     if text[0] in '{["':
         try:
             return json.loads(text, object_pairs_hook=_without_repeats)
@@ -40,14 +38,13 @@ def _from_text(text: str) -> Any:
             raise
         except (ValueError, RecursionError) as error:
             raise RecipeError(
-                f"recipe_args: '{text[:80]}' is not JSON ({error}); names and texts need double quotes, "
-                'such as {"num_epochs": 3}'
+                "recipe_args",
+                f"'{text[:80]}' is not JSON ({error})",
+                fix='names and texts need double quotes, such as {"num_epochs": 3}',
             ) from None
     pairs = [re.split("[=:]", part, maxsplit=1) for part in text.split(",")]
     if not all(len(pair) == 2 and pair[0].strip() for pair in pairs):
-        raise RecipeError(
-            f"recipe_args: '{text[:80]}' is neither JSON such as {{\"num_epochs\": 3}} nor name=value,name:value"
-        )
+        raise RecipeError("recipe_args", accepted='JSON such as {"num_epochs": 3}, or name=value,name:value', got=text)
     return _without_repeats([(name.strip(), value.strip()) for name, value in pairs])
 
 
@@ -55,7 +52,9 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
         names = [name for name, _ in pairs]
-        raise RecipeError(f"recipe_args: '{next(n for n in names if names.count(n) > 1)}' is given twice; remove one")
+        raise RecipeError(
+            "recipe_args", f"'{next(n for n in names if names.count(n) > 1)}' is given twice", fix="remove one"
+        )
     return values
 
 
@@ -70,9 +69,10 @@ def _scalar(name: str, value: Any) -> Any:
         value = plain_value(value)
     if value is not None and not isinstance(value, str | bool | int | float):
         raise RecipeError(
-            f"recipe_args: '{name}' is of type {type(value).__name__}; accepted are a number, text, true, false, "
-            "or a list of these"
+            "recipe_args",
+            f"'{name}' is of type {type(value).__name__}",
+            accepted="a number, text, true, false, or a list of these",
         )
     if isinstance(value, int | float) and not abs(value) <= MAX_NUMBER:  # also refuses nan
-        raise RecipeError(f"recipe_args: '{name}' is beyond the largest accepted number, {MAX_NUMBER:g}")
+        raise RecipeError("recipe_args", f"'{name}' is beyond the largest accepted number, {MAX_NUMBER:g}")
     return value

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
 
-from sparse_core.errors import RecipeError
+from sparse_core.errors import RecipeError, listed, renamed_settings
 from sparse_core.modifiers.base import Modifier
-from sparse_core.modifiers.pruning.constant import ConstantPruningModifier
-from sparse_core.modifiers.pruning.magnitude import GMPruningModifier
-from sparse_core.modifiers.quantization.modifier import QuantizationModifier
+from sparse_core.modifiers.registry import MODIFIERS
 from sparse_core.recipe.document import plain_value
 
-ModifierT = TypeVar("ModifierT", bound=Modifier)
+if TYPE_CHECKING:
+    from torch import nn
 
 _SAVED_HEAD = """\
 # Every variable is worked out; recipe_args can no longer change this recipe.
@@ -25,7 +26,10 @@ modifiers:
 
 
 class Recipe(BaseModel):
-    """Modifiers of one training. Two recipes are equal when they have equal modifiers in the same order."""
+    """Modifiers of one training. Two recipes are equal when they have equal modifiers in the same order.
+
+    What a recipe does as a whole is what its modifiers claim, put together.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -50,15 +54,79 @@ class Recipe(BaseModel):
 
     @property
     def quantization_start(self) -> float | None:
-        """Epoch at which quantization-aware training begins, or None without it."""
-        return min((modifier.begins_at for modifier in self.of_type(QuantizationModifier)), default=None)
+        """Epoch at which quantization-aware training starts, or None without it."""
+        return min((epoch for m in self.modifiers if (epoch := m.quantizes_at) is not None), default=None)
 
-    def of_type(self, cls: type[ModifierT]) -> tuple[ModifierT, ...]:
-        """The modifiers that are instances of `cls`, in recipe order."""
-        return tuple(modifier for modifier in self.modifiers if isinstance(modifier, cls))
+    @property
+    def finished_at(self) -> float:
+        """Epoch from which the model counts as finished: the latest that a modifier claims."""
+        return max(modifier.finished_at for modifier in self.modifiers)
+
+    @property
+    def changes_model(self) -> bool:
+        """Whether the recipe makes zeros or changes the model's structure."""
+        return any(m.makes_zeros or m.changes_structure_at is not None for m in self.modifiers)
+
+    @property
+    def makes_zeros(self) -> bool:
+        """Whether the recipe prunes weights that were not zero."""
+        return any(modifier.makes_zeros for modifier in self.modifiers)
+
+    @property
+    def prunes(self) -> bool:
+        """Whether the recipe makes zeros or keeps them."""
+        return any(modifier.makes_zeros or modifier.keeps_zeros for modifier in self.modifiers)
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether a modifier learns from a teacher."""
+        return any(modifier.needs_teacher for modifier in self.modifiers)
+
+    @property
+    def needs_live_teacher(self) -> bool:
+        """Whether the teacher must run on each batch."""
+        return any(modifier.needs_live_teacher for modifier in self.modifiers)
+
+    @property
+    def names_of_teacher_users(self) -> str:
+        """Names of the modifiers that learn from a teacher, for messages."""
+        return listed(dict.fromkeys(type(m).__name__ for m in self.modifiers if m.needs_teacher))
+
+    def teacher_output_keys(self, head_keys: Sequence[str]) -> tuple[str, ...]:
+        """Names of all teacher outputs that modifiers read.
+
+        Args:
+            head_keys: outputs of the task's head.
+        """
+        return tuple(dict.fromkeys(key for m in self.modifiers for key in m.teacher_output_keys(head_keys)))
+
+    def require_fit(self, model: nn.Module) -> None:
+        """Refuses a recipe that does not fit `model`, before the first step.
+
+        Raises:
+            SparseCoreError: a modifier's settings do not fit; its setting is such as "QuantizationModifier.submodules".
+        """
+        for modifier in self.modifiers:
+            with named_fields(type(modifier)):
+                modifier.require_fit(model)
+
+    @property
+    def sets_learning_rate(self) -> bool:
+        """Whether the recipe sets the learning rate in some epoch."""
+        return any(modifier.learning_rate_at(modifier.begins_at) is not None for modifier in self.modifiers)
+
+    @property
+    def sets_weight_decay(self) -> bool:
+        """Whether the recipe sets the weight decay in some epoch."""
+        return any(modifier.weight_decay_at(modifier.begins_at) is not None for modifier in self.modifiers)
+
+    def weight_decay_at(self, epoch: float) -> float | None:
+        """Weight decay at `epoch`, or None where the recipe sets none; of several, the last to have started counts."""
+        claims = [(m.begins_at, value) for m in self.modifiers if (value := m.weight_decay_at(epoch)) is not None]
+        return max(reversed(claims), key=lambda claim: claim[0])[1] if claims else None
 
     def learning_rate_at(self, epoch: float) -> float | None:
-        """Learning rate in force at `epoch` (fractional, counted from 0), or None where the recipe sets none."""
+        """Learning rate at `epoch` (fractional, counted from 0), or None where the recipe sets none."""
         modifier = learning_rate_modifier_at(self.modifiers, epoch)
         return None if modifier is None else modifier.learning_rate_at(epoch)
 
@@ -68,18 +136,18 @@ class Recipe(BaseModel):
 
 
 def learning_rate_modifier_at(modifiers: tuple[Modifier, ...], epoch: float) -> Modifier | None:
-    """The modifier whose learning rate is in force: of those that set one, the last to have begun.
+    """The modifier that decides the learning rate: of those that set one, the last to have started.
 
-    Of two that begin at the same epoch the later in the recipe wins. A curve holds its final value after its end, so
-    the order of the items does not matter to one curve that follows another.
+    Of two that start at the same epoch the later in the recipe decides. A curve holds its final value after its end, so
+    it does not matter in which order the recipe lists two curves that follow one another.
     """
     setting = [modifier for modifier in modifiers if modifier.learning_rate_at(epoch) is not None]
     return max(reversed(setting), key=lambda modifier: modifier.begins_at, default=None)
 
 
-def prunes(recipe: Recipe) -> bool:
-    """Whether a recipe makes zeros or keeps them."""
-    return bool(recipe.of_type(GMPruningModifier) or recipe.of_type(ConstantPruningModifier))
+def named_fields(cls: type[Modifier]) -> AbstractContextManager[None]:
+    """Lets the errors of the block name a field of `cls` with its class, as in "QuantizationModifier.submodules"."""
+    return renamed_settings(lambda name: f"{cls.__name__}.{name}" if name in cls.model_fields else name)
 
 
 def require_pruning(recipe: Recipe) -> None:
@@ -88,10 +156,14 @@ def require_pruning(recipe: Recipe) -> None:
     Raises:
         RecipeError: the recipe has no pruning modifier.
     """
-    if not prunes(recipe):
+    if not recipe.prunes:
+        makers = [name for name, cls in MODIFIERS.items() if cls.makes_zeros]
+        keepers = [name for name, cls in MODIFIERS.items() if cls.keeps_zeros and not cls.makes_zeros]
         raise RecipeError(
-            f"recipe: {recipe.source} never prunes, so the result would be dense; add a ConstantPruningModifier "
-            "(keeps the zeros of a sparse model) or a GMPruningModifier (makes them)"
+            "recipe",
+            f"{recipe.source} never prunes, so the result would be dense",
+            fix=f"add a modifier that keeps the zeros of a sparse model ({listed(keepers)}) or one that makes them "
+            f"({listed(makers)})",
         )
 
 
@@ -99,12 +171,14 @@ def require_gradual_pruning(recipe: Recipe) -> None:
     """Refuses a recipe that makes no zeros, as pruning a dense model needs.
 
     Raises:
-        RecipeError: the recipe has no modifier that prunes by magnitude.
+        RecipeError: the recipe has no modifier that makes zeros.
     """
-    if not recipe.of_type(GMPruningModifier):
+    if not recipe.makes_zeros:
+        makers = [name for name, cls in MODIFIERS.items() if cls.makes_zeros]
         raise RecipeError(
-            f"recipe: {recipe.source} makes no zeros, so a dense model would stay dense; add a GMPruningModifier, or "
-            "start from 'sparsify/gradual_quant'"
+            "recipe",
+            f"{recipe.source} makes no zeros, so a dense model would stay dense",
+            fix=f"add one of {listed(makers)}, or start from 'sparsify/gradual_quant'",
         )
 
 

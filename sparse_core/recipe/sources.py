@@ -7,13 +7,11 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from sparse_core.errors import RecipeError, did_you_mean, renamed_settings
+from sparse_core.artifacts.recipe import RECIPE_NAME
+from sparse_core.errors import RecipeError, listed, nearest, renamed_settings
 from sparse_core.recipe.document import MAX_CHARACTERS
 from sparse_core.sources.zoo.stubs import is_stub, recipe_source
 from sparse_core.store import is_object, local_path
-
-ARTIFACT_NAME = "recipe.yaml"
-"""File that holds the recipe in a recipe artifact, and in every directory with a trained model."""
 
 _YAML_SUFFIXES = (".yaml", ".yml")
 _FENCES = ("---", "+++")
@@ -56,7 +54,9 @@ def read_source(source: str | Path) -> tuple[str, str]:
         return name, _read_text(path)
     if path.suffix.lower() == ".md":
         return name, _yaml_part(_read_text(path), name, required=True)
-    raise RecipeError(f"recipe: {name} is not a recipe file; accepted are .yaml, .yml and .md with front matter")
+    raise RecipeError(
+        "recipe", f"{name} is not a recipe file", accepted="a .yaml or .yml file, or a .md file with front matter"
+    )
 
 
 def _builtin_files() -> dict[str, Traversable]:
@@ -69,18 +69,19 @@ def _builtin_files() -> dict[str, Traversable]:
 def _existing_path(source: str | Path) -> Path:
     path = Path(source)
     try:
-        if path.is_dir() and (path / ARTIFACT_NAME).is_file():
-            return path / ARTIFACT_NAME
-        found = path.is_file()
+        if path.is_dir() and (path / RECIPE_NAME).is_file():
+            return path / RECIPE_NAME
+        is_file = path.is_file()
     except OSError:  # a name that the file system refuses, such as one of thousands of characters
-        found = False
-    if found:
+        is_file = False
+    if is_file:
         return path
     name = str(source)[:120]
     raise RecipeError(
-        f"recipe: '{name}' is no file, no directory with a {ARTIFACT_NAME} and no built-in recipe; built-in are "
-        + ", ".join(builtin_recipes())
-        + did_you_mean(name, builtin_recipes())
+        "recipe",
+        f"'{name}' is no file, no directory with a {RECIPE_NAME} and no built-in recipe; built-in are "
+        + listed(builtin_recipes()),
+        fix=nearest(name, builtin_recipes()),
     )
 
 
@@ -90,9 +91,9 @@ def _read_text(path: Path) -> str:
         with path.open("rb") as stream:
             return stream.read(4 * (MAX_CHARACTERS + 1)).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise RecipeError(f"recipe: {path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+        raise RecipeError("recipe", f"{path} is not UTF-8 text (byte {error.start})", fix="save it as UTF-8") from None
     except OSError as error:
-        raise RecipeError(f"recipe: {path} cannot be read: {error.strerror}") from None
+        raise RecipeError("recipe", f"{path} cannot be read: {error.strerror}") from None
 
 
 def _yaml_part(text: str, name: str, *, required: bool) -> str:
@@ -105,5 +106,5 @@ def _yaml_part(text: str, name: str, *, required: bool) -> str:
         if closing is not None:
             return "\n" * (fences[0] + 1) + "\n".join(lines[fences[0] + 1 : closing]) + "\n"
     if required:
-        raise RecipeError(f"recipe: {name} has no front matter; put the recipe between two lines of `---`")
+        raise RecipeError("recipe", f"{name} has no front matter", fix="put the recipe between two lines of `---`")
     return text

@@ -1,4 +1,4 @@
-"""Root variables of a recipe: overrides, references to one another, and the values of fields that name them."""
+"""Root variables of a recipe: overrides, references between variables, and the values of fields that use them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from sparse_core.errors import RecipeError, did_you_mean
-from sparse_core.recipe.document import MAX_DEPTH, Document, Entry, Place
-from sparse_core.recipe.expressions import ExpressionError, evaluate
+from sparse_core.errors import Place, RecipeError, nearest
+from sparse_core.recipe.document import MAX_DEPTH, Document, Entry
+from sparse_core.recipe.expressions import evaluate
 
 MAX_REFERENCES = 50
 _MAX_LISTED_NAMES = 20
+_OVERRIDES = "recipe_args"
 _EVAL = re.compile(r"\s*eval\((.*)\)\s*", re.DOTALL)
 
 Value = Any
@@ -21,7 +22,7 @@ Value = Any
 
 
 class Variables:
-    """Values of the root variables, worked out when first asked for."""
+    """Values of the root variables, computed when they are first used."""
 
     def __init__(self, document: Document, entries: list[Entry], overrides: Mapping[str, Value]) -> None:
         """Takes the root entries that are no groups, and the values that `recipe_args` puts in their place.
@@ -46,16 +47,18 @@ class Variables:
         for name in self._overrides:
             if name not in self._entries:
                 raise RecipeError(
-                    f"recipe_args: '{name[:80]}' is not a variable at the root of {self._document.source}; "
-                    f"it has: {self._names()}{did_you_mean(name, self._entries)}"
+                    _OVERRIDES,
+                    f"'{name[:80]}' is not a variable at the root of {self._document.source}, which has: "
+                    + self._names(),
+                    fix=nearest(name, self._entries),
                 )
             if isinstance(self._entries[name].value, MappingNode):
                 raise RecipeError(
-                    f"recipe_args: '{name}' cannot be replaced, in {self._document.source} it is a mapping"
+                    _OVERRIDES, f"'{name}' cannot be replaced: in {self._document.source} it is a mapping"
                 )
 
     def value_of(self, field: Entry) -> Value:
-        """The value of a modifier's field, with aliases of variables and `eval(...)` worked out.
+        """The value of a modifier's field, with aliases of variables and `eval(...)` computed.
 
         Raises:
             RecipeError: an unknown variable, a cycle, wrong arithmetic, or a tag.
@@ -70,7 +73,7 @@ class Variables:
         return values
 
     def unused(self) -> list[Entry]:
-        """Variables that nothing has asked for; mappings are left out, since `<<` reads them without asking."""
+        """Variables that no modifier uses; mappings are left out, since `<<` reads them without asking."""
         return [
             entry
             for entry in self._entries.values()
@@ -88,23 +91,26 @@ class Variables:
 
     def _resolve(self, name: str, place: Place, trail: tuple[str, ...]) -> Value:
         if name not in self._entries:
-            raise place.error(
-                f"variable '{name}' is not defined at the root of the recipe; defined are: {self._names()}"
-                + did_you_mean(name, self._entries)
+            raise RecipeError(
+                name,
+                f"no variable of this name is defined at the root of the recipe; defined are: {self._names()}",
+                fix=nearest(name, self._entries),
+                place=place,
             )
         if name in trail:
-            raise place.error(f"variables refer to one another in a circle: {' -> '.join((*trail, name))}")
+            circle = " -> ".join((*trail, name))
+            raise RecipeError(name, f"variables refer to one another in a circle: {circle}", place=place)
         if len(trail) >= MAX_REFERENCES:
-            raise place.error(f"more than {MAX_REFERENCES} variables refer to one another in a row")
+            raise RecipeError(name, f"more than {MAX_REFERENCES} variables refer to one another in a row", place=place)
         self.used.add(name)
         if name not in self._values:
-            self._values[name] = self._work_out(name, (*trail, name))
+            self._values[name] = self._compute(name, (*trail, name))
         return self._values[name]
 
-    def _work_out(self, name: str, trail: tuple[str, ...]) -> Value:
+    def _compute(self, name: str, trail: tuple[str, ...]) -> Value:
         entry = self._entries[name]
         if name in self._overrides:
-            return self._evaluated(self._overrides[name], Place("recipe_args"), trail)
+            return self._evaluated(self._overrides[name], Place(_OVERRIDES), trail)
         if self._owners.get(id(entry.value)) == name:
             return self._convert(entry.value, trail, depth=0)
         return self._value(entry.value, entry.place, trail, depth=0)
@@ -120,7 +126,7 @@ class Variables:
         self._document.read(node)
         self._document.require_no_tag(node)
         if depth > MAX_DEPTH:
-            raise self._document.place(node).error(f"a value is nested more than {MAX_DEPTH} deep")
+            raise RecipeError("", f"a value is nested more than {MAX_DEPTH} deep", place=self._document.place(node))
         if isinstance(node, SequenceNode):
             return [self._element(element, node, trail, depth + 1) for element in node.value]
         if isinstance(node, MappingNode):
@@ -134,7 +140,7 @@ class Variables:
         is_variable = isinstance(node, ScalarNode) or id(node) in self._owners
         if is_variable and isinstance(value, list | dict):
             # Lists of lists of variables would let a short text grow without bound.
-            raise place.error("a variable inside a list must be a single value, found a list")
+            raise RecipeError("", "a variable inside a list must be a single value, not a list", place=place)
         return value
 
     def _evaluated(self, value: Value, place: Place, trail: tuple[str, ...]) -> Value:
@@ -142,10 +148,10 @@ class Variables:
             return value
         expression = _EVAL.fullmatch(value)
         if expression is None:
-            raise place.error(f"eval(...) must be the whole value, found '{value[:80]}'")
+            raise RecipeError("", f"eval(...) must be the whole value, not a part of '{value[:80]}'", place=place)
         try:
             return evaluate(expression[1], lambda name: self._resolve(name, place, trail))
-        except ExpressionError as error:
-            raise place.error(str(error)) from None
-        except RecursionError:  # every expression is bounded, but each may be nested and name the next
-            raise place.error("the expression and the variables in it are nested too deep") from None
+        except RecipeError as error:  # of a variable in the expression where it has a place
+            raise (error if error.place else error.at(place)) from None
+        except RecursionError:  # each expression is bounded, but each may be nested and name the next
+            raise RecipeError("", "the expression and the variables in it are nested too deep", place=place) from None

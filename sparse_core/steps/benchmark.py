@@ -261,17 +261,17 @@ def _onnxruntime_accuracy(
 
 def _timeline(model: Path) -> list[dict[str, Any]]:
     """The modifiers of the recipe that a model was trained by, with the epochs in which they act."""
-    from sparse_core.modifiers.base import UNSET_EPOCH
+    from sparse_core.artifacts.recipe import RECIPE_NAME
     from sparse_core.recipe import load_recipe
 
-    if not (model / "recipe.yaml").is_file():
+    if not (model / RECIPE_NAME).is_file():
         return []
     recipe = load_recipe(model)
     return [
         {
             "name": type(modifier).__name__.removesuffix("Modifier"),
             "start_epoch": modifier.begins_at,
-            "end_epoch": recipe.num_epochs if modifier.end_epoch == UNSET_EPOCH else modifier.end_epoch,
+            "end_epoch": modifier.ends_at(recipe.num_epochs),
         }
         for modifier in recipe.modifiers
     ]

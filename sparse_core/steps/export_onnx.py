@@ -45,7 +45,8 @@ def export_onnx(model: Path, dataset: Path, output: Path, settings: ExportOnnxSe
     max_seq_length, options = settings.max_seq_length, settings.export_options
     min_agreement, max_metric_loss = options.min_agreement, options.max_metric_loss
     num_verification_rows = options.num_verification_rows
-    from sparse_core.export.deployment import MODEL_NAME, RECIPE_NAME, write_deployment
+    from sparse_core.artifacts.recipe import RECIPE_NAME
+    from sparse_core.export.deployment import MODEL_NAME, write_deployment
     from sparse_core.export.onnx import export_model, model_inputs
     from sparse_core.export.verify import Tolerance, verify
     from sparse_core.tasks import read_examples, read_schema, task_of

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from sparse_core.artifacts.recipe import RECIPE_NAME
 from sparse_core.artifacts.record import RunRecord
-from sparse_core.fields import Options
+from sparse_core.fields import JsonText, Options
 from sparse_core.steps.spec import Kind, Port, step
 from sparse_core.store import publishing
 
@@ -25,7 +25,7 @@ class FetchRecipeSettings(Options):
         description="Name of a built-in recipe, a .yaml, .yml or .md file, a folder with a recipe.yaml, a SparseZoo "
         "stub (zoo:...), or the recipe's text.",
     )
-    recipe_args: str = Field(
+    recipe_args: JsonText = Field(
         "", description="New values for the recipe's variables, as a JSON object or as name=value,name=value."
     )
 

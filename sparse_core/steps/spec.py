@@ -107,6 +107,7 @@ class Step:
         given = {**dict(zip(names, paths, strict=False)), **values}
         ports = {name: given.pop(name) for name in names if name in given}
         self._require_paths(ports)
+        ports = {name: _as_path(value) for name, value in ports.items()}
         settings = self.read_settings(given)
         require_free(ports[OUTPUT])
         optional = {port.name: None for port in self.inputs if not port.required}
@@ -158,7 +159,7 @@ class Step:
     def _require_paths(self, ports: Mapping[str, Any]) -> None:
         required = [*(port.name for port in self.inputs if port.required), OUTPUT]
         for name in required:
-            if ports.get(name) is None:
+            if ports.get(name) in (None, "", {}):
                 raise ConfigError(name, "is required and not set", fix="give a path")
 
 
@@ -185,14 +186,10 @@ def groups_of(settings_model: type[Options]) -> Iterator[tuple[str, type[Options
             yield name, field.annotation
 
 
-def paths_of(ports: Sequence[Port]) -> dict[str, Port]:
-    """Ports by name."""
-    return {port.name: port for port in ports}
-
-
-def as_path(value: Any) -> Path:
-    """A path that a user or a pipeline gave."""
-    return Path(value).expanduser()
+def _as_path(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _as_path(entry) for name, entry in value.items()}
+    return None if value is None else Path(value).expanduser()
 
 
 def _as_given(path: str, group: str, flat: set[str]) -> str:

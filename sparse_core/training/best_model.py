@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from sparse_core.modifiers.pruning.magnitude import GMPruningModifier
-
 if TYPE_CHECKING:
     import transformers
 
@@ -16,11 +14,11 @@ logger = logging.getLogger(__name__)
 
 
 def first_epoch_that_counts(recipe: Recipe | None, args: transformers.TrainingArguments) -> float:
-    """The epoch in or after which the last step of a checkpoint must have begun, that it can be the best; 0: any.
+    """The epoch from which a checkpoint can be the best one; 0: every checkpoint can.
 
-    That is the user's `best_model_after_epoch`, or where the recipe has both pruned and begun to quantize, if that is
-    later. A model that is not yet pruned or quantized usually scores best, and is not what the recipe is for; the
-    weights of before the quantization cannot even be loaded into a quantized model.
+    It is the user's `best_model_after_epoch`, or the epoch from which the recipe's modifiers count the model as
+    finished, if that is later. A model that is not yet pruned or quantized usually scores best and is not what the
+    recipe is for; weights from before quantization cannot even be loaded into a quantized model.
     """
     after = getattr(args, "best_model_after_epoch", None)
     if not args.load_best_model_at_end:
@@ -29,12 +27,11 @@ def first_epoch_that_counts(recipe: Recipe | None, args: transformers.TrainingAr
         return 0.0
     if recipe is None:
         return after or 0.0
-    pruned = (modifier.end_epoch for modifier in recipe.of_type(GMPruningModifier))
-    return max(after or 0.0, recipe.quantization_start or 0.0, *pruned)
+    return max(after or 0.0, recipe.finished_at)
 
 
 def is_too_early(state: transformers.TrainerState, steps_per_epoch: int, first: float) -> bool:
-    """Whether the model as it is cannot be the best.
+    """Whether the model was last trained too early to be the best.
 
     Args:
         state: of the training.

@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from sparse_core.errors import ModelError
-from sparse_core.modifiers.base import ActiveModifier, TrainingContext
-from sparse_core.modifiers.weight_decay import SetWeightDecayModifier
+from sparse_core.modifiers.base import ActiveModifier, ForwardPass, TrainingContext
 from sparse_core.recipe import Recipe, load_recipe
 from sparse_core.store import write_json
 from sparse_core.training.checkpoints import mark_whole
@@ -39,21 +39,28 @@ class RecipeCallback(transformers.TrainerCallback):
     force from the first forward pass of the ninth epoch on.
     """
 
-    def __init__(self, recipe: Recipe, stop_epoch: float | None = None) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        make_context: Callable[[nn.Module, int], TrainingContext],
+        stop_epoch: float | None = None,
+    ) -> None:
         """Prepares to run `recipe`.
 
         Args:
             recipe: what to run.
+            make_context: gives what the modifiers may use, for a model and its number of optimizer steps in an epoch.
             stop_epoch: end the training, with a checkpoint, before the first step of this epoch.
         """
         self._recipe = recipe
+        self._make_context = make_context
         self._stop_epoch = stop_epoch
         self._steps_per_epoch = 0
         self._active: dict[str, ActiveModifier] | None = None
         self._is_bound = False  # to the batches, because a checkpoint or a step taken counts epochs in them
 
-    def start_anew(self) -> None:
-        """Forgets an earlier training, so that the next one begins at the recipe's start."""
+    def reset(self) -> None:
+        """Forgets an earlier training, so that the next one starts at the recipe's start."""
         self._active, self._is_bound = None, False
 
     def restore(self, model: nn.Module, checkpoint: Path) -> None:
@@ -85,7 +92,8 @@ class RecipeCallback(transformers.TrainerCallback):
             modifier.load_state({k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)})
 
     def _activate(self, model: nn.Module) -> dict[str, ActiveModifier]:
-        training = TrainingContext(model=model, steps_per_epoch=self._steps_per_epoch)
+        self._recipe.require_fit(model)
+        training = self._make_context(model, self._steps_per_epoch)
         active = {
             f"{index}.{type(modifier).__name__}": modifier.activate(training)
             for index, modifier in enumerate(self._recipe.modifiers)
@@ -136,20 +144,35 @@ class RecipeCallback(transformers.TrainerCallback):
         epoch = state.global_step / self._steps_per_epoch
         for modifier in (self._active or {}).values():
             modifier.before_step(epoch)
-        for setting in self._recipe.of_type(SetWeightDecayModifier):
-            value = setting.weight_decay if setting.is_active(epoch) else args.weight_decay
+        if self._recipe.sets_weight_decay:
+            weight_decay = self._recipe.weight_decay_at(epoch)
             for group in kwargs["optimizer"].param_groups:
                 if group.get(DECAYS):
-                    group["weight_decay"] = value
+                    group["weight_decay"] = args.weight_decay if weight_decay is None else weight_decay
+
+    def loss(self, loss: Tensor, forward: ForwardPass) -> Tensor:
+        """The loss to train on, from the task's: each modifier may change it, in the order of the recipe."""
+        for modifier in (self._active or {}).values():
+            loss = modifier.loss(loss, forward)
+        return loss
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Lets each modifier see or change the gradients."""
+        for modifier in (self._active or {}).values():
+            modifier.after_backward(state.global_step / self._steps_per_epoch)
 
     def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Lets each modifier act on the weights that the optimizer has just changed."""
         self._is_bound = True
         for modifier in (self._active or {}).values():
-            modifier.after_step()
+            modifier.after_step(state.global_step / self._steps_per_epoch)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Stops at stop_epoch, with a checkpoint."""
+        """Lets each modifier act at the end of an epoch; stops at stop_epoch, with a checkpoint."""
+        # here and not in on_epoch_end, which runs after the checkpoint and also in the middle of an epoch
+        if state.global_step % self._steps_per_epoch == 0:
+            for modifier in (self._active or {}).values():
+                modifier.end_epoch(state.global_step / self._steps_per_epoch)
         if self._is_stop(state):
             control.should_training_stop = True
             control.should_save = True

@@ -23,7 +23,6 @@ from transformers.utils import is_liger_kernel_available
 from sparse_core.errors import ConfigError, DependencyError, did_you_mean
 from sparse_core.modifiers.distillation.losses import MULTI_LABEL, REGRESSION, SPAN_OUTPUTS
 from sparse_core.modifiers.pruning.report import sparsity_report
-from sparse_core.recipe import prunes
 from sparse_core.training.arguments import TrainingArguments
 from sparse_core.training.scheduler import sets_learning_rate
 from sparse_core.training.teachers import head_of, problem_type_of
@@ -247,9 +246,9 @@ def require_classes(model: nn.Module, labels: Tensor | None = None) -> None:
 def warn_of_zeros_that_nothing_holds(model: nn.Module, recipe: Recipe | None) -> None:
     """Says that a sparse model will not stay so, where the recipe does not prune."""
     sparsity = sparsity_report(model).encoder
-    if sparsity > _SPARSE and (recipe is None or not prunes(recipe)):
+    if sparsity > _SPARSE and (recipe is None or not recipe.prunes):
         logger.warning(
             "recipe: %.0f%% of the encoder's weights are zero, and nothing keeps them so in this training; to keep "
-            "them, use a recipe with a ConstantPruningModifier",
+            "them, use a recipe with a modifier that keeps zeros, such as ConstantPruningModifier",
             100 * sparsity,
         )

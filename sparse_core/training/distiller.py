@@ -1,4 +1,4 @@
-"""Learning from a teacher inside a training: its outputs for the rows, and the loss that is mixed with the task's."""
+"""The teacher in a training: its outputs for the rows, computed beforehand or for each batch."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from sparse_core.errors import ModelError
-from sparse_core.modifiers.distillation.losses import output_divergence
-from sparse_core.modifiers.distillation.modifier import DistillationModifier
 from sparse_core.modifiers.distillation.teacher import (
     TEACHER_PREFIX,
     named_inputs,
-    require_output,
     run_teacher,
     with_teacher_outputs,
 )
@@ -24,23 +21,23 @@ from sparse_core.training.teachers import NO_TEACHER, Teacher, head_of, problem_
 if TYPE_CHECKING:
     from datasets import Dataset
 
+    from sparse_core.recipe import Recipe
+
 logger = logging.getLogger(__name__)
 
 
 class Distiller:
-    """A recipe's distillation with one teacher.
+    """The teacher of one training, as the recipe's modifiers see it.
 
-    Where a row has the same inputs in every epoch, the teacher runs over the data once, before the training, and is let
-    go. Else it runs over each batch of the training.
+    Where a row has the same inputs in every epoch, the teacher runs over the data once, before the training, and is
+    then released. Otherwise it runs over each batch of the training.
     """
 
-    def __init__(
-        self, settings: Sequence[DistillationModifier], model: nn.Module, teacher: Teacher, label_names: Collection[str]
-    ) -> None:
+    def __init__(self, recipe: Recipe, model: nn.Module, teacher: Teacher, label_names: Collection[str]) -> None:
         """Prepares to distil.
 
         Args:
-            settings: the recipe's modifiers.
+            recipe: its modifiers say which outputs they read.
             model: the student.
             teacher: the teacher and its own rows, if it has some.
             label_names: entries of a batch that only a loss reads.
@@ -48,25 +45,50 @@ class Distiller:
         Raises:
             ModelError: the teacher has rows of its own and would run over each batch of the student's.
         """
-        self._settings = settings
         self._model = model
         self._head = head_of(model)
         self._teacher: Teacher | None = teacher
         self._label_names = label_names
         self._live: nn.Module | None = None
-        if teacher.dataset is not None and not self._head.has_fixed_inputs:
+        self._last: tuple[Mapping[str, Tensor], Mapping[str, Tensor]] | None = None
+        self._has_fixed_outputs = self._head.has_fixed_inputs and not recipe.needs_live_teacher
+        self.output_keys = recipe.teacher_output_keys(self._head.output_keys)
+        if teacher.dataset is not None and not self._has_fixed_outputs:
             raise ModelError(
-                f"teacher_dataset: the tokens of a {type(model).__name__} change from epoch to epoch, and its teacher "
-                "reads the same ones; leave teacher_dataset out"
+                "teacher_dataset",
+                f"the teacher of this {type(model).__name__} runs over each batch of the training, so it reads the "
+                "same tokens",
+                fix="leave it out",
             )
 
     @property
-    def output_keys(self) -> tuple[str, ...]:
-        """All outputs that are matched in some epoch."""
-        return tuple(dict.fromkeys(key for setting in self._settings for key in self._keys_of(setting)))
+    def head_keys(self) -> Sequence[str]:
+        """Outputs of the student's head."""
+        return self._head.output_keys
 
-    def _keys_of(self, setting: DistillationModifier) -> Sequence[str]:
-        return setting.distill_output_keys or self._head.output_keys
+    @property
+    def live_model(self) -> nn.Module | None:
+        """The teacher where it runs over each batch."""
+        return self._live
+
+    def problem_type(self, labels: Tensor | None) -> str | None:
+        """Hugging Face's name for what the outputs of a sequence mean; None: one of several classes."""
+        return problem_type_of(self._model, labels)
+
+    def outputs(self, batch: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The teacher's outputs for a batch, by name, each (batch, ...).
+
+        Args:
+            batch: what the student was given, with the `teacher_<key>` entries where the teacher has run before.
+
+        Raises:
+            ModelError: the teacher lacks an output.
+        """
+        if self._live is None:
+            return {name.removeprefix(TEACHER_PREFIX): value for name, value in batch.items()}
+        if self._last is None or self._last[0] is not batch:  # several modifiers may ask for one batch
+            self._last = batch, run_teacher(self._live, batch, self.output_keys, self._label_names)
+        return self._last[1]
 
     def prepare(
         self, dataset: Any, input_columns: Collection[str], collator: Any, batch_size: int, device: torch.device
@@ -86,7 +108,7 @@ class Distiller:
         if self._teacher is None:
             return dataset
         teacher, self._teacher = self._teacher, None
-        if not (self._head.has_fixed_inputs and hasattr(dataset, "column_names")):
+        if not (self._has_fixed_outputs and hasattr(dataset, "column_names")):
             self._live = teacher.model.to(device)
             return dataset
         inputs: Dataset = dataset if teacher.dataset is None else teacher.dataset
@@ -104,47 +126,9 @@ class Distiller:
             self._label_names,
         )
 
-    def mixed_loss(
-        self, task_loss: Tensor, outputs: Any, batch: Mapping[str, Tensor], labels: Tensor | None, epoch: float
-    ) -> Tensor:
-        """(1 - hardness) task loss + hardness times the mean over the outputs of their divergence.
-
-        Args:
-            task_loss: scalar.
-            outputs: the student's, by name.
-            batch: what it was given, with the `teacher_<key>` entries where the teacher has run before.
-            labels: the task's labels.
-            epoch: of the step; modifiers that are not in force at it do nothing.
-
-        Raises:
-            ModelError: an output is missing, or has another shape than the teacher's.
-        """
-        active = [setting for setting in self._settings if setting.is_active(epoch)]
-        if not active:
-            return task_loss
-        if self._live is not None:
-            taught = run_teacher(self._live, batch, self.output_keys, self._label_names)
-        else:
-            taught = {name.removeprefix(TEACHER_PREFIX): value for name, value in batch.items()}
-        for setting in active:
-            divergences = [
-                output_divergence(
-                    key,
-                    require_output(outputs, key, "model"),
-                    taught[key],
-                    setting.temperature,
-                    labels=labels,
-                    attention_mask=batch.get("attention_mask"),
-                    problem_type=problem_type_of(self._model, labels),
-                )
-                for key in self._keys_of(setting)
-            ]
-            task_loss = (1 - setting.hardness) * task_loss + setting.hardness * torch.stack(divergences).mean()
-        return task_loss
-
 
 def make_distiller(
-    settings: Sequence[DistillationModifier],
+    recipe: Recipe | None,
     model: nn.Module,
     teacher: Any,
     tokenizer: Any,
@@ -155,7 +139,7 @@ def make_distiller(
     """The distiller that recipe and user ask for; None where nothing is distilled.
 
     Args:
-        settings: the recipe's distillation modifiers.
+        recipe: None for a training without one.
         model: the student as it starts.
         teacher: what the user gave: a module, a directory, a hub id, "self", "disable" or None.
         tokenizer: the student's; None where it is not known.
@@ -167,17 +151,18 @@ def make_distiller(
         ModelError: the recipe distils and there is no teacher, or one that does not fit.
     """
     is_disabled = isinstance(teacher, str) and teacher == NO_TEACHER
-    if not settings:
+    if recipe is None or not recipe.needs_teacher:
         if teacher is not None and not is_disabled:
-            logger.info("distill_teacher: given, but the recipe has no DistillationModifier, so it is not used")
+            logger.info("distill_teacher: not used, because nothing in the recipe learns from a teacher")
         return None
     if teacher is None:
         raise ModelError(
-            "distill_teacher: not set, but the recipe has a DistillationModifier; name a teacher, or write "
-            f"'{NO_TEACHER}' to train without one"
+            "distill_teacher",
+            f"not set, but the recipe learns from a teacher ({recipe.names_of_teacher_users})",
+            fix=f"name a teacher, or write '{NO_TEACHER}' to train without one",
         )
     if is_disabled:
-        logger.warning("distill_teacher: disable; the recipe's DistillationModifier has no effect")
+        logger.warning("distill_teacher: disable; %s has no effect", recipe.names_of_teacher_users)
         return None
     module = resolve_teacher(teacher, model, tokenizer, has_own_tokens=dataset is not None)
-    return Distiller(settings, model, Teacher(module, dataset, collator), label_names)
+    return Distiller(recipe, model, Teacher(module, dataset, collator), label_names)

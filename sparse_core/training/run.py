@@ -17,11 +17,7 @@ from sparse_core import __version__
 from sparse_core.artifacts.model import Model
 from sparse_core.artifacts.record import RunRecord
 from sparse_core.errors import ConfigError, ModelError
-from sparse_core.modifiers.base import TrainingContext
-from sparse_core.modifiers.distillation.modifier import DistillationModifier
-from sparse_core.modifiers.pruning.magnitude import GMPruningModifier
 from sparse_core.modifiers.pruning.report import sparsity_report
-from sparse_core.modifiers.quantization.modifier import QuantizationModifier
 from sparse_core.store import cache_root, identity, locked, publishing, require_free, require_room
 from sparse_core.tasks import read_examples, read_schema, task_of
 from sparse_core.tasks.tokenizers import save_tokenizer
@@ -174,8 +170,7 @@ class TrainingRun:
         schema = read_schema(self.dataset)
         task = task_of(schema)
         arguments = self.settings.to_hugging_face(work_dir)
-        changing = (*self.recipe.of_type(GMPruningModifier), *self.recipe.of_type(QuantizationModifier))
-        if arguments.load_best_model_at_end and changing:
+        if arguments.load_best_model_at_end and self.recipe.changes_model:
             raise ConfigError(
                 "training_arguments: load_best_model_at_end would bring back weights from before they were pruned or "
                 f"quantized, which usually score best; leave it out of {self.step}"
@@ -187,10 +182,9 @@ class TrainingRun:
             )
         transformers.set_seed(arguments.seed)  # before the head is made
         model = task.load_model(self.model, schema)
-        for modifier in self.recipe.modifiers:  # a recipe that does not fit fails here, not after the teacher has run
-            modifier.activate(TrainingContext(model=model, steps_per_epoch=1))
+        self.recipe.require_fit(model)  # here, and not after the teacher has run
         teacher: dict[str, Any] = {}
-        if self.teacher is None or not self.recipe.of_type(DistillationModifier):
+        if self.teacher is None or not self.recipe.needs_teacher:
             self._log_unused_teacher()
         else:
             teacher = teacher_rows(
@@ -208,7 +202,7 @@ class TrainingRun:
 
     def _log_unused_teacher(self) -> None:
         if self.teacher is not None:
-            logger.info("teacher: given, but the recipe has no DistillationModifier, so it is not used")
+            logger.info("teacher: not used, because nothing in the recipe learns from a teacher")
         if self.use_teacher_tokenizer:
             logger.info("use_teacher_tokenizer has no effect: nothing is distilled")
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def sets_learning_rate(recipe: Recipe | None) -> bool:
-    """Whether a recipe decides the learning rate in some epoch; where there is none, none does."""
-    return recipe is not None and any(m.learning_rate_at(m.begins_at) is not None for m in recipe.modifiers)
+    """Whether there is a recipe and it sets the learning rate in some epoch."""
+    return recipe is not None and recipe.sets_learning_rate
 
 
 class RecipeScheduler(LRScheduler):

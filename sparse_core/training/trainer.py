@@ -18,12 +18,13 @@ from torch.utils.data import DataLoader, Sampler, SequentialSampler
 from transformers.trainer import TRAINING_ARGS_NAME
 from transformers.trainer_utils import has_length
 
+from sparse_core.artifacts.recipe import RECIPE_NAME
+from sparse_core.modifiers.base import ForwardPass, TrainingContext
 from sparse_core.modifiers.distillation.losses import IGNORE_INDEX
-from sparse_core.modifiers.distillation.modifier import DistillationModifier
 from sparse_core.modifiers.distillation.teacher import TEACHER_PREFIX, Collator, TeacherOutputCollator
 from sparse_core.modifiers.pruning.report import sparsity_report
 from sparse_core.modifiers.quantization.hf_quantizer import quantization_of
-from sparse_core.recipe import ARTIFACT_NAME, Recipe, load_recipe
+from sparse_core.recipe import Recipe, load_recipe
 from sparse_core.tasks.inference import rows_by_length
 from sparse_core.training.arguments import TrainingArguments, hand_on_token, metadata_of, one_of
 from sparse_core.training.best_model import first_epoch_that_counts, is_too_early, warn_of_no_best
@@ -160,13 +161,13 @@ class Trainer(transformers.Trainer):
         if self.recipe is not None:
             for warning in self.recipe.warnings:
                 logger.warning("%s", warning)
-            self._recipe_callback = RecipeCallback(self.recipe, stop_epoch)
+            self._recipe_callback = RecipeCallback(self.recipe, self._training_context, stop_epoch)
             self.add_callback(self._recipe_callback)
         else:
             self.add_callback(WholeCheckpointCallback())
         self.add_callback(CollatorCallback(self.data_collator))
         self._distiller = make_distiller(
-            self.recipe.of_type(DistillationModifier) if self.recipe is not None else (),
+            self.recipe,
             self.model,
             teacher,
             self.processing_class,
@@ -191,7 +192,7 @@ class Trainer(transformers.Trainer):
             checkpoint = Path(resume_from_checkpoint) if resume_from_checkpoint else None
         set_aside_cut_short(output_dir, keep=checkpoint)
         if self._recipe_callback is not None:
-            self._recipe_callback.start_anew()
+            self._recipe_callback.reset()
             if checkpoint is not None:
                 require_whole(checkpoint)
                 self._recipe_callback.restore(self.model, checkpoint)
@@ -211,6 +212,25 @@ class Trainer(transformers.Trainer):
         self.log_model_sparsification()
         return output
 
+    def _training_context(self, model: nn.Module, steps_per_epoch: int) -> TrainingContext:
+        return TrainingContext(
+            model=model,
+            steps_per_epoch=steps_per_epoch,
+            num_epochs=self.args.num_train_epochs,
+            find_optimizer=lambda: self.optimizer,
+            calibration_batches=self._calibration_batches,
+            teacher=self._distiller,
+        )
+
+    def _calibration_batches(self) -> Iterator[dict[str, Tensor]]:
+        """Batches of the training rows in their order; a generator of their own keeps the training's random numbers."""
+        dataset, collator = self.train_dataset, TeacherOutputCollator(self.data_collator)
+        if hasattr(dataset, "select_columns"):
+            dataset = self._remove_unused_columns(dataset, description="calibration")
+        batch_size, generator = self.args.train_batch_size, torch.Generator()
+        for batch in DataLoader(dataset, batch_size=batch_size, collate_fn=collator, generator=generator):
+            yield self._prepare_inputs(batch)
+
     def _label_names(self) -> tuple[str, ...]:
         return ("labels", *self.label_names)
 
@@ -223,7 +243,7 @@ class Trainer(transformers.Trainer):
             text = self.recipe.to_yaml()
             if self._metadata:
                 text += "\n" + yaml.safe_dump({"__metadata__": self._metadata}, sort_keys=False)
-            (Path(output_dir or self.args.output_dir) / ARTIFACT_NAME).write_text(text, encoding="utf-8")
+            (Path(output_dir or self.args.output_dir) / RECIPE_NAME).write_text(text, encoding="utf-8")
 
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
         super()._save(output_dir, state_dict)
@@ -363,7 +383,7 @@ class Trainer(transformers.Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor | tuple[Tensor, Any]:
-        """Task loss, mixed with distillation while training.
+        """The task loss, changed by the recipe's modifiers while training.
 
         Args:
             model: the student.
@@ -381,8 +401,8 @@ class Trainer(transformers.Trainer):
         if num_labelled is not None:
             loss = torch.where(num_labelled > 0, loss, 0.0)  # the mean over no label is no number
         if model.training:
-            if self._distiller is not None:
-                loss = self._distiller.mixed_loss(loss, outputs, batch, labels, self.epochs_done)
+            if self._recipe_callback is not None:
+                loss = self._recipe_callback.loss(loss, ForwardPass(outputs, batch, labels, self.epochs_done))
             if num_items_in_batch is not None and num_labelled is not None:
                 scale = self.accelerator.num_processes if self.args.average_tokens_across_devices else 1
                 # a batch without labels has no share, also in a step that has none at all

@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "fields": set(),
     "artifacts": {"errors"},
     "sources": {"errors", "artifacts"},
-    "modifiers": {"errors", "artifacts"},
+    "modifiers": {"errors", "fields", "store", "artifacts"},
     "recipe": {"errors", "fields", "artifacts", "sources", "modifiers"},
     "recipes": set(),
     "tasks": {"errors", "fields", "artifacts", "sources", "modifiers"},

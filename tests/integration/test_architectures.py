@@ -210,7 +210,7 @@ class Training:
             self.optimizer.step()
             self.optimizer.zero_grad()
             for modifier in self.modifiers:
-                modifier.after_step()
+                modifier.after_step(step / self.steps_per_epoch)
         self.model.eval()
 
 

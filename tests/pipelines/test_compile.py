@@ -9,14 +9,35 @@ import pytest
 import yaml
 
 from sparse_pipelines.components.image import IMAGE, IMAGE_VARIABLE
-from sparse_pipelines.pipelines.cli import PIPELINES, main
-from sparse_pipelines.pipelines.config import CONFIGS
+from sparse_pipelines.pipelines.cli import main
+from sparse_pipelines.pipelines.runner import load_pipeline
+from sparse_pipelines.pipelines.spec import PIPELINES
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "pipelines"
 
 
-def test_the_command_knows_every_pipeline():
-    assert set(PIPELINES) == set(CONFIGS)
+MAX_PARAMETERS = 20
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_a_pipeline_has_few_parameters_and_those_of_its_declaration(name):
+    pipeline, spec = PIPELINES[name], load_pipeline(name).component_spec
+    settings = pipeline.settings()
+    flat = {setting.name: setting.field for setting in settings.values() if not setting.group}
+    assert set(spec.inputs) == set(flat) | pipeline.groups()
+    assert len(spec.inputs) <= MAX_PARAMETERS
+    for parameter, field in flat.items():
+        assert spec.inputs[parameter].optional == (not field.is_required())
+        assert field.is_required() or spec.inputs[parameter].default == field.default
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_every_parameter_reaches_a_task(name):
+    root = load_pipeline(name).pipeline_spec.root
+    used = {
+        value.component_input_parameter for task in root.dag.tasks.values() for value in task.inputs.parameters.values()
+    }
+    assert used == set(root.input_definitions.parameters)
 
 
 @pytest.mark.parametrize("name", PIPELINES)
@@ -49,24 +70,45 @@ def test_the_image_is_chosen_when_compiling(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("words", "setting"),
     [
-        (["compile", "sparsify", "--output", "x.txt"], "--output: expected a name that ends in .yaml, got x.txt"),
-        (["compile", "sparse", "--output", "x.yaml"], "invalid choice: 'sparse'"),
-        (["compile", "sparsify"], "required: --output"),
-        (["compile", "sparsify", "--out", "x.yaml"], "unknown option '--out'; did you mean '--output'?"),
-        (["run"], "required: CONFIG.yaml"),
-        (["run", "none.yaml"], "config: none.yaml does not exist"),
+        (["compile", "sparsify", "--output", "x.txt"], "--output: "),
+        (["compile", "sparse", "--output", "x.yaml"], "'sparse'"),
+        (["compile", "sparsify"], "--output"),
+        (["compile", "sparsify", "--out", "x.yaml"], "--out: "),
+        (["run"], "CONFIG.yaml"),
+        (["run", "none.yaml"], "config: "),
     ],
 )
-def test_mistakes_are_one_line_and_exit_code_1(words, message, capsys, tmp_path, monkeypatch):
+def test_a_mistake_is_one_line_and_exit_code_1(words, setting, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as exit_info:
         main(words)
     assert exit_info.value.code == 1
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1
-    assert message in error
+    assert setting in error
+
+
+_BLOCKED = ("numpy", "torch", "transformers", "datasets", "pyarrow", "onnx", "onnxruntime")
+_WITHOUT = f"""
+import sys
+from importlib.abc import MetaPathFinder
+class Absent(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {_BLOCKED}:
+            raise ModuleNotFoundError("absent: " + name, name=name)
+sys.meta_path.insert(0, Absent())
+from sparse_pipelines.pipelines.cli import main
+main(sys.argv[1:])
+"""
+
+
+def test_compiling_needs_none_of_the_training_packages(tmp_path):
+    command = [sys.executable, "-c", _WITHOUT, "compile", "sparse_transfer", "--output", str(tmp_path / "p.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "p.yaml").is_file()
 
 
 def test_help_imports_neither_kfp_nor_torch():

@@ -5,27 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-import sparse_core
+from sparse_core.artifacts.record import PipelineRecord, TaskRun
 from sparse_pipelines.pipelines import runner
-from sparse_pipelines.pipelines.config import load_config
-from sparse_pipelines.pipelines.progress import TaskRecord
 from sparse_pipelines.pipelines.summary import time_line
-
-
-def test_the_code_fingerprint_follows_the_sources(tmp_path, monkeypatch):
-    package = tmp_path / "sparse_core"
-    package.mkdir()
-    (package / "__init__.py").write_text("a = 1\n")
-    monkeypatch.setattr(sparse_core, "__file__", str(package / "__init__.py"))
-    first = runner.code_fingerprint()
-    (package / "__pycache__").mkdir()
-    (package / "__pycache__" / "x.pyc").write_bytes(b"1")
-    assert runner.code_fingerprint() == first
-    (package / "__init__.py").write_text("a = 2\n")
-    changed = runner.code_fingerprint()
-    assert changed != first
-    monkeypatch.setattr(runner.importlib.metadata, "version", lambda name: "0")
-    assert runner.code_fingerprint() != changed
 
 
 def test_results_are_replaced_as_a_whole(tmp_path):
@@ -35,7 +17,7 @@ def test_results_are_replaced_as_a_whole(tmp_path):
     (output / "deployment").mkdir(parents=True)
     (output / "deployment" / "stale").write_text("")
     (deployment / "deployment" / "model.onnx").write_text("onnx")
-    for name in ("report.html", "report.json"):
+    for name in runner.RESULTS:
         (report / name).write_text(name)
     outputs = {"report": SimpleNamespace(path=str(report)), "deployment": SimpleNamespace(path=str(deployment))}
     runner._publish(outputs, output)
@@ -44,14 +26,18 @@ def test_results_are_replaced_as_a_whole(tmp_path):
     assert [path.name for path in (output / "deployment").iterdir()] == ["model.onnx"]
 
 
-def test_run_json_separates_the_pipelines_own_time(settings, write_config, tmp_path):
-    config = load_config(write_config(settings))
-    (tmp_path / "out").mkdir()
-    records = [TaskRecord("a", "cached", 0.0, 0.0), TaskRecord("b", "done", 9.5, 9.0)]
-    run = runner._write_run(config, records, 10.0)
-    assert run == json.loads((tmp_path / "out" / "run.json").read_text())
-    assert (run["wall_seconds"], run["steps_seconds"], run["pipeline_seconds"]) == (10.0, 9.0, 1.0)
-    assert time_line(run) == "10.0 s, of which 1.0 s (10%) outside the steps, 1 of 2 steps cached"
+def test_the_record_separates_the_pipelines_own_time(tmp_path):
+    tasks = [
+        TaskRun(task="a", status="cached", wall_seconds=0.0, step_seconds=0.0),
+        TaskRun(task="b", status="done", wall_seconds=9.5, step_seconds=9.0),
+    ]
+    (tmp_path / "report.json").write_text("{}")
+    record = PipelineRecord(step="sparsify", seconds=10.0, tasks=tasks)
+    record.write(tmp_path, files=["report.json"])
+    assert PipelineRecord.read(tmp_path).tasks == tasks
+    assert json.loads((tmp_path / "manifest.json").read_text())["files"].keys() == {"report.json"}
+    assert record.own_seconds == 1.0
+    assert time_line(record) == "10.0 s, of which 1.0 s (10%) outside the steps, 1 of 2 steps cached"
 
 
 @pytest.mark.parametrize("name", ["sparse_transfer", "sparsify"])

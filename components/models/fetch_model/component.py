@@ -1,4 +1,4 @@
-"""The KFP component `fetch_model`: a thin call of `sparse_core.steps.fetch_model`.
+"""The KFP component `fetch_model`, made from its step by `make components`. Do not edit.
 
 No `from __future__ import annotations` here: KFP reads the annotations as objects.
 """
@@ -14,17 +14,16 @@ def fetch_model(
     metrics: dsl.Output[dsl.Metrics],
     model: str,
     revision: str = "",
-    content_hash: str = "",
 ) -> None:
     """Copies config, weights (as safetensors) and tokenizer of a model after checking that all are there.
 
     Args:
-        fetched_model: the model and its tokenizer as a Hugging Face directory.
-        metrics: the numbers that the step returns, and step_seconds.
-        model: a local directory, a hub id such as google-bert/bert-base-uncased, or a SparseZoo stub (zoo:...).
-            HF_TOKEN, HF_HUB_OFFLINE and SPARSE_CORE_ZOO_MIRROR are honoured.
-        revision: branch, tag or commit on the hub; empty: the default branch.
-        content_hash: fingerprint of the local directory when it was submitted; empty: not checked.
+        fetched_model: The model as a Hugging Face folder, with weights as safetensors.
+        metrics: Numbers that the step returns, and step_seconds.
+        model: A local folder, a hub id such as google-bert/bert-base-uncased, or a SparseZoo stub (zoo:...).
+            HF_TOKEN, HF_HUB_OFFLINE and SPARSE_CORE_ZOO_MIRROR are used.
+        revision: Branch, tag or commit on the hub; empty: the default branch. For a local folder, sha256: and the
+            identity of its content, which is checked.
     """
     from sparse_core.cli.component import run_step
     from sparse_core.steps.fetch_model import fetch_model as step
@@ -35,7 +34,6 @@ def fetch_model(
         output=fetched_model,
         model=model,
         revision=revision,
-        content_hash=content_hash,
     )
 
 

@@ -1,4 +1,4 @@
-"""The KFP component `fetch_recipe`: a thin call of `sparse_core.steps.fetch_recipe`.
+"""The KFP component `fetch_recipe`, made from its step by `make components`. Do not edit.
 
 No `from __future__ import annotations` here: KFP reads the annotations as objects.
 """
@@ -14,17 +14,15 @@ def fetch_recipe(
     metrics: dsl.Output[dsl.Metrics],
     recipe: str,
     recipe_args: str = "",
-    content_hash: str = "",
 ) -> None:
     """Writes `recipe.yaml`, the recipe with recipe_args applied and every expression worked out.
 
     Args:
-        resolved_recipe: recipe.yaml with every variable resolved.
-        metrics: the numbers that the step returns, and step_seconds.
-        recipe: a built-in recipe's name, a .yaml, .yml or .md file, a directory with a recipe.yaml, or a SparseZoo stub
-            (zoo:...).
-        recipe_args: new values for the recipe's root variables, as a JSON object or name=value,name=value.
-        content_hash: fingerprint of the recipe's file when it was submitted; empty: not checked.
+        resolved_recipe: The recipe with its variables worked out.
+        metrics: Numbers that the step returns, and step_seconds.
+        recipe: Name of a built-in recipe, a .yaml, .yml or .md file, a folder with a recipe.yaml, a SparseZoo stub
+            (zoo:...), or the recipe's text.
+        recipe_args: New values for the recipe's variables, as a JSON object or as name=value,name=value.
     """
     from sparse_core.cli.component import run_step
     from sparse_core.steps.fetch_recipe import fetch_recipe as step
@@ -35,7 +33,6 @@ def fetch_recipe(
         output=resolved_recipe,
         recipe=recipe,
         recipe_args=recipe_args,
-        content_hash=content_hash,
     )
 
 

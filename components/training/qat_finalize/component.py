@@ -1,4 +1,4 @@
-"""The KFP component `qat_finalize`: a thin call of `sparse_core.steps.qat_finalize`.
+"""The KFP component `qat_finalize`, made from its step by `make components`. Do not edit.
 
 No `from __future__ import annotations` here: KFP reads the annotations as objects.
 """
@@ -16,30 +16,23 @@ def qat_finalize(
     teacher: dsl.Input[dsl.Model],
     quantized_model: dsl.Output[dsl.Model],
     metrics: dsl.Output[dsl.Metrics],
-    use_teacher_tokenizer: bool = False,
     max_seq_length: int = 128,
-    per_device_train_batch_size: int = 32,
-    per_device_eval_batch_size: int = 64,
-    gradient_accumulation_steps: int = 1,
-    seed: int = 42,
-    training_arguments: str = "",
+    training_options: dict = {},
+    use_teacher_tokenizer: bool = False,
 ) -> None:
     """Runs the quantized epochs of a recipe, from the checkpoint that prune or sparse_transfer left.
 
     Args:
-        model: output of prune or sparse_transfer, made with the same recipe and settings.
+        model: Output of prune or sparse_transfer, made with the same recipe and settings.
         dataset: Dataset artifact of fetch_dataset.
-        recipe: Recipe artifact.
-        teacher: Hugging Face directory of the fine-tuned teacher; used when the recipe distils.
-        quantized_model: the sparse model with fake quantization.
-        metrics: the numbers that the step returns, and step_seconds.
-        use_teacher_tokenizer: the teacher reads each text through its own tokenizer (text classification only).
-        max_seq_length: tokens of a row beyond which the rest is cut off.
-        per_device_train_batch_size: rows in one training batch.
-        per_device_eval_batch_size: rows in one evaluation batch.
-        gradient_accumulation_steps: batches in one optimizer step.
-        seed: of the new head, dropout and the order of the rows.
-        training_arguments: further Hugging Face TrainingArguments, as a JSON object.
+        recipe: Recipe artifact of fetch_recipe.
+        teacher: Fine-tuned teacher; used where the recipe distils.
+        quantized_model: The quantized model, as a Hugging Face folder.
+        metrics: Numbers that the step returns, and step_seconds.
+        max_seq_length: Longest row in tokens; the tokens beyond it are cut off.
+        training_options: Settings of a training, by Hugging Face's names. Keys: per_device_train_batch_size,
+            per_device_eval_batch_size, gradient_accumulation_steps, seed, training_arguments.
+        use_teacher_tokenizer: The teacher reads each text with its own tokenizer (text classification only).
     """
     from sparse_core.cli.component import run_step
     from sparse_core.steps.qat_finalize import qat_finalize as step
@@ -52,13 +45,9 @@ def qat_finalize(
         recipe=recipe,
         teacher=teacher,
         output=quantized_model,
-        use_teacher_tokenizer=use_teacher_tokenizer,
         max_seq_length=max_seq_length,
-        per_device_train_batch_size=per_device_train_batch_size,
-        per_device_eval_batch_size=per_device_eval_batch_size,
-        gradient_accumulation_steps=gradient_accumulation_steps,
-        seed=seed,
-        training_arguments=training_arguments,
+        training_options=training_options,
+        use_teacher_tokenizer=use_teacher_tokenizer,
     )
 
 

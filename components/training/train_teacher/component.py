@@ -1,4 +1,4 @@
-"""The KFP component `train_teacher`: a thin call of `sparse_core.steps.train_teacher`.
+"""The KFP component `train_teacher`, made from its step by `make components`. Do not edit.
 
 No `from __future__ import annotations` here: KFP reads the annotations as objects.
 """
@@ -15,29 +15,22 @@ def train_teacher(
     recipe: dsl.Input[dsl.Artifact],
     teacher: dsl.Output[dsl.Model],
     metrics: dsl.Output[dsl.Metrics],
-    evaluate_only: bool = False,
     max_seq_length: int = 128,
-    per_device_train_batch_size: int = 32,
-    per_device_eval_batch_size: int = 64,
-    gradient_accumulation_steps: int = 1,
-    seed: int = 42,
-    training_arguments: str = "",
+    training_options: dict = {},
+    evaluate_only: bool = False,
 ) -> None:
-    """Fine-tunes a dense model by a recipe, or takes an already fine-tuned one as it is.
+    """Fine-tunes a dense model by a recipe, or takes a fine-tuned model as it is.
 
     Args:
-        model: Hugging Face directory of the dense model.
+        model: Hugging Face folder of the dense model.
         dataset: Dataset artifact of fetch_dataset.
-        recipe: Recipe artifact, normally of the built-in dense/base.
-        teacher: the trained model with its log and metrics.
-        metrics: the numbers that the step returns, and step_seconds.
-        evaluate_only: the model is already fine-tuned on these labels; only evaluate it.
-        max_seq_length: tokens of a row beyond which the rest is cut off.
-        per_device_train_batch_size: rows in one training batch.
-        per_device_eval_batch_size: rows in one evaluation batch.
-        gradient_accumulation_steps: batches in one optimizer step.
-        seed: of the new head, dropout and the order of the rows.
-        training_arguments: further Hugging Face TrainingArguments, as a JSON object.
+        recipe: Recipe artifact of fetch_recipe.
+        teacher: The fine-tuned dense model, as a Hugging Face folder.
+        metrics: Numbers that the step returns, and step_seconds.
+        max_seq_length: Longest row in tokens; the tokens beyond it are cut off.
+        training_options: Settings of a training, by Hugging Face's names. Keys: per_device_train_batch_size,
+            per_device_eval_batch_size, gradient_accumulation_steps, seed, training_arguments.
+        evaluate_only: The model is already fine-tuned on these labels; only evaluate it.
     """
     from sparse_core.cli.component import run_step
     from sparse_core.steps.train_teacher import train_teacher as step
@@ -49,13 +42,9 @@ def train_teacher(
         dataset=dataset,
         recipe=recipe,
         output=teacher,
-        evaluate_only=evaluate_only,
         max_seq_length=max_seq_length,
-        per_device_train_batch_size=per_device_train_batch_size,
-        per_device_eval_batch_size=per_device_eval_batch_size,
-        gradient_accumulation_steps=gradient_accumulation_steps,
-        seed=seed,
-        training_arguments=training_arguments,
+        training_options=training_options,
+        evaluate_only=evaluate_only,
     )
 
 

@@ -44,8 +44,9 @@ def output_divergence(
     """
     if student.shape != teacher.shape:
         raise ModelError(
-            f"distill_teacher: the teacher's {key} have shape {tuple(teacher.shape)} where the student's have "
-            f"{tuple(student.shape)}; teacher and student need the same labels and the same input tokens"
+            "distill_teacher",
+            f"the teacher's {key} have shape {tuple(teacher.shape)} where the student's have {tuple(student.shape)}",
+            fix="teacher and student need the same labels and the same input tokens",
         )
     if key in SPAN_OUTPUTS:
         return span_divergence(student, teacher, temperature, attention_mask)

@@ -21,7 +21,7 @@ import pyarrow as pa
 import torch
 from transformers import PreTrainedModel
 
-from sparse_core.errors import ModelError
+from sparse_core.errors import ModelError, Setting, listed, renamed_settings
 from sparse_core.modifiers.distillation.losses import is_per_token
 from sparse_core.store import cached, code_identity, identity
 
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 TEACHER_PREFIX = "teacher_"
 """Column, and batch key, of the teacher's output `logits` is `teacher_logits`."""
-_WHERE_FROM = ("_name_or_path", "transformers_version")
+_ORIGIN_ENTRIES = ("_name_or_path", "transformers_version")
 """Entries of a config that say nothing about what the model computes."""
 _ROWS_PER_CHUNK = 1000
 _SECONDS_BETWEEN_LINES = 10.0
@@ -66,20 +66,22 @@ def run_teacher(
     }
     with torch.no_grad():
         result = teacher.eval()(**inputs)
-    return {key: require_output(result, key, "teacher") for key in output_keys}
+    with renamed_settings({"model": "distill_teacher"}):
+        return {key: require_output(result, key) for key in output_keys}
 
 
-def require_output(outputs: Mapping[str, Any], key: str, whose: str) -> Tensor:
+def require_output(outputs: Mapping[str, Any], key: str) -> Tensor:
     """One output of a model.
 
     Raises:
-        ModelError: there is none of that name, or it is no tensor.
+        ModelError: there is none of that name, or it is not a tensor.
     """
-    if key not in outputs:
-        raise ModelError(f"distill_output_keys: the {whose} has no output '{key}'; it has {', '.join(outputs)}")
-    if not isinstance(outputs[key], torch.Tensor):
+    if not isinstance(outputs.get(key), torch.Tensor):
         tensors = [name for name, value in outputs.items() if isinstance(value, torch.Tensor)]
-        raise ModelError(f"distill_output_keys: '{key}' of the {whose} is no tensor; those are {', '.join(tensors)}")
+        problem = f"its output '{key}' is not a tensor" if key in outputs else f"it has no output '{key}'"
+        raise ModelError(
+            "model", problem, fix=("name one of ", listed(tensors), " in ", Setting("distill_output_keys"))
+        )
     return outputs[key]
 
 
@@ -120,8 +122,9 @@ def with_teacher_outputs(
 
     if len(inputs) != len(dataset):
         raise ModelError(
-            f"teacher_dataset: it has {len(inputs)} rows where train_dataset has {len(dataset)}; give the same rows "
-            "in the same order, tokenized for the teacher"
+            "teacher_dataset",
+            f"it has {len(inputs)} rows where train_dataset has {len(dataset)}",
+            fix="give the same rows in the same order, tokenized for the teacher",
         )
 
     def run(rows: list[dict[str, Any]]) -> dict[str, list[np.ndarray]]:
@@ -171,7 +174,7 @@ def model_fingerprint(model: nn.Module) -> str:
     """SHA-256 over the class, the config, and the names and bytes of all parameters and buffers."""
     digest = hashlib.sha256(type(model).__name__.encode())
     if isinstance(model, PreTrainedModel):
-        config = {name: value for name, value in model.config.to_dict().items() if name not in _WHERE_FROM}
+        config = {name: value for name, value in model.config.to_dict().items() if name not in _ORIGIN_ENTRIES}
         digest.update(json.dumps(config, sort_keys=True).encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
@@ -212,13 +215,13 @@ def _chunks(
         columns = inputs[start : start + num_rows]
         rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
         order = sorted(range(len(rows)), key=lambda number: -len(rows[number]["input_ids"]))
-        found: dict[int, dict[str, np.ndarray]] = {}
+        rows_done: dict[int, dict[str, np.ndarray]] = {}
         for first in range(0, len(order), batch_size):
             numbers = order[first : first + batch_size]
             outputs = run([rows[number] for number in numbers])
             for index, number in enumerate(numbers):
-                found[number] = {key: values[index] for key, values in outputs.items()}
-        yield {key: [found[number][key] for number in range(len(rows))] for key in found[0]}
+                rows_done[number] = {key: values[index] for key, values in outputs.items()}
+        yield {key: [rows_done[number][key] for number in range(len(rows))] for key in rows_done[0]}
         if time.monotonic() - last_time >= _SECONDS_BETWEEN_LINES:
             last_time = time.monotonic()
             logger.info("teacher: %d of %d rows", start + len(rows), len(inputs))

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from sparse_core.modifiers.base import ActiveModifier, Modifier, TrainingContext
+from sparse_core.modifiers.base import UNSET_EPOCH, Modifier, Segment, TrainingContext
+from sparse_core.modifiers.pruning.masked import ActivePruning
 from sparse_core.modifiers.pruning.parameters import match_parameters
 from sparse_core.modifiers.pruning.sparsity import interpolate
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
-FROM_PARAMETER: Literal["__FROM_PARAM__"] = "__FROM_PARAM__"
+_INITIAL_PREFIX = "init_sparsity."
 _EPOCH_TOLERANCE = 1e-9  # epochs are step / steps_per_epoch, so multiples of update_frequency are met only nearly
 
 
@@ -25,6 +27,9 @@ class GMPruningModifier(Modifier):
     """
 
     description: ClassVar[str] = "gradual magnitude pruning"
+    sparseml_defaults: ClassVar[dict[str, Any]] = {"phased": False, "score_type": "magnitude"}
+    makes_zeros: ClassVar[bool] = True
+    keeps_zeros: ClassVar[bool] = True
 
     init_sparsity: Annotated[float, Field(ge=0.0, lt=1.0)] | Literal["__FROM_PARAM__"] = Field(
         description="Sparsity (0 to 1) at start_epoch; __FROM_PARAM__: what each parameter has then."
@@ -38,6 +43,24 @@ class GMPruningModifier(Modifier):
     inter_func: Literal["linear", "cubic", "inverse_cubic"] = Field("cubic", description="Shape of the sparsity curve.")
     global_sparsity: bool = Field(False, description="One threshold over all params instead of one for each.")
     mask_type: Literal["unstructured"] = Field("unstructured", description="Shape of what is removed.")
+
+    @property
+    def finished_at(self) -> float:
+        """The epoch at which final_sparsity is reached."""
+        return self.end_epoch
+
+    def segments(self, num_epochs: float) -> Sequence[Segment]:
+        """The epochs in which sparsity rises, and those in which the mask is kept."""
+        if not self.leave_enabled:
+            return super().segments(num_epochs)
+        return [
+            Segment(self.begins_at, self.end_epoch, "prune"),
+            Segment(self.end_epoch, num_epochs, "hold the zeros", holds=True),
+        ]
+
+    def _acts_without_length(self) -> bool:
+        """True: it prunes once."""
+        return True
 
     def sparsity_at(self, epoch: float, initial: float) -> float:
         """Target sparsity (0 to 1) at `epoch`, on the way from `initial` to final_sparsity."""
@@ -63,10 +86,8 @@ class GMPruningModifier(Modifier):
         """Names of the parameters that are pruned."""
         return list(match_parameters(model, self.params))
 
-    def activate(self, training: TrainingContext) -> ActiveModifier:
+    def activate(self, training: TrainingContext) -> ActiveMagnitudePruning:
         """Run state for one training."""
-        from sparse_core.modifiers.pruning.active import ActiveMagnitudePruning
-
         return ActiveMagnitudePruning(self, training)
 
 
@@ -80,3 +101,55 @@ class GlobalMagnitudePruningModifier(GMPruningModifier):
     description: ClassVar[str] = "gradual magnitude pruning, one threshold for all"
 
     global_sparsity: bool = Field(True, description="One threshold over all params instead of one for each.")
+
+
+class ActiveMagnitudePruning(ActivePruning):
+    """Makes new masks from the magnitudes each time that an update is due."""
+
+    def __init__(self, modifier: GMPruningModifier, training: TrainingContext) -> None:
+        """Matches the parameters; the first mask is made when the modifier starts."""
+        super().__init__(modifier.params, training)
+        self._modifier = modifier
+        self._epochs_per_step = 1.0 / training.steps_per_epoch
+        self._initial: dict[str, float] = {}
+
+    def before_step(self, epoch: float) -> None:
+        """Makes new masks when an update is due at `epoch`."""
+        modifier = self._modifier
+        if not modifier.leave_enabled and modifier.end_epoch != UNSET_EPOCH and epoch >= modifier.end_epoch:
+            self.drop_masks()
+        elif modifier.is_update_due(epoch, epoch - self._epochs_per_step):
+            self._initial = self._initial or self._initial_sparsities()
+            self.set_masks(self._new_masks(epoch))
+
+    def _initial_sparsities(self) -> dict[str, float]:
+        if isinstance(self._modifier.init_sparsity, float):
+            return dict.fromkeys(self.parameters, self._modifier.init_sparsity)
+        return {name: float((weight == 0).float().mean()) for name, weight in self.parameters.items()}
+
+    def _new_masks(self, epoch: float) -> dict[str, Tensor]:
+        from sparse_core.modifiers.pruning.masks import keep_top, keep_top_global
+
+        scores = {name: weight.detach().abs() for name, weight in self.parameters.items()}
+        targets = {name: self._modifier.sparsity_at(epoch, initial) for name, initial in self._initial.items()}
+        if self._modifier.global_sparsity:
+            total = sum(score.numel() for score in scores.values())
+            target = sum(targets[name] * score.numel() for name, score in scores.items()) / total
+            return dict(zip(scores, keep_top_global(list(scores.values()), target), strict=True))
+        return {name: keep_top(score, targets[name]) for name, score in scores.items()}
+
+    def state(self) -> dict[str, Tensor]:
+        """The masks, and the sparsity from which each parameter started."""
+        import torch
+
+        initial = {_INITIAL_PREFIX + name: torch.tensor(v, dtype=torch.float64) for name, v in self._initial.items()}
+        return {**super().state(), **initial}
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Takes back what `state` gave."""
+        super().load_state(state)
+        self._initial = {
+            key.removeprefix(_INITIAL_PREFIX): float(value)
+            for key, value in state.items()
+            if key.startswith(_INITIAL_PREFIX)
+        }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from sparse_core.errors import RecipeError, did_you_mean
+from sparse_core.errors import RecipeError, nearest
 from sparse_core.modifiers.tied_weights import tied_linears
 
 if TYPE_CHECKING:
@@ -47,13 +47,15 @@ def match_parameters(model: nn.Module, params: str | list[str]) -> dict[str, nn.
     named = dict(model.named_parameters())
     chosen: set[str] = set()
     for entry in [params] if isinstance(params, str) else params:
-        found = _names_matching(entry, model, named)
-        if not found:
+        names = _names_matching(entry, model, named)
+        if not names:
             raise RecipeError(
-                f"params: '{entry}' matches no parameter of {type(model).__name__}; it has names such as "
-                f"{', '.join(list(prunable_parameters(model))[:3])}{did_you_mean(entry, named)}"
+                "params",
+                f"'{entry}' matches no parameter of {type(model).__name__}, which has names such as "
+                + ", ".join(list(prunable_parameters(model))[:3]),
+                fix=nearest(entry, named),
             )
-        chosen.update(found)
+        chosen.update(names)
     return {name: parameter for name, parameter in named.items() if name in chosen}
 
 
@@ -68,6 +70,6 @@ def _names_matching(entry: str, model: nn.Module, named: dict[str, nn.Parameter]
         try:
             pattern = re.compile(entry.removeprefix(REGEX_PREFIX))
         except re.error as error:
-            raise RecipeError(f"params: '{entry}' is not a regular expression: {error}") from None
+            raise RecipeError("params", f"'{entry}' is not a regular expression: {error}") from None
         return [name for name in named if pattern.match(name)]
     return [entry] if entry in named else []

@@ -79,8 +79,10 @@ def require_attention_interface(model: nn.Module) -> None:
     """
     if not attention_modules(model):
         raise RecipeError(
-            f"quantize_attention: {type(model).__name__} does not use the AttentionInterface of transformers, so its "
-            "attention matmuls cannot be quantized; set quantize_attention: false"
+            "quantize_attention",
+            f"{type(model).__name__} does not use the AttentionInterface of transformers, so its attention matmuls "
+            "cannot be quantized",
+            fix="set it to false",
         )
 
 
@@ -115,8 +117,9 @@ def quantized_attention(
     unsupported = [name for name in _UNSUPPORTED_ARGUMENTS if kwargs.get(name) is not None]
     if unsupported:
         raise ModelError(
-            f"quantize_attention: {type(module).__name__} passes {', '.join(unsupported)}, which the quantized "
-            "attention does not support; quantize this model without attention (quantize_attention: false)"
+            "quantize_attention",
+            f"{type(module).__name__} passes {', '.join(unsupported)}, which the quantized attention does not support",
+            fix="set it to false",
         )
     fake_quant: AttentionFakeQuant | None = getattr(module, CHILD_NAME, None)
     if fake_quant is not None:
@@ -129,7 +132,7 @@ def quantized_attention(
         scores = scores + attention_mask
     probs = nn.functional.softmax(scores, dim=-1)
     if fake_quant is not None:
-        # Before the dropout: its 1 / (1 - p) would stretch the range by what inference never sees.
+        # before the dropout: its factor 1 / (1 - p) would stretch the range to values that inference never has
         probs = fake_quant.probs(probs)
     dropped = nn.functional.dropout(probs, p=dropout, training=module.training)
     output = torch.matmul(dropped, value)

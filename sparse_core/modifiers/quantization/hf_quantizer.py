@@ -1,4 +1,4 @@
-"""The plugin that makes a quantized checkpoint an ordinary Hugging Face directory.
+"""The plugin that saves and loads a quantized checkpoint as an ordinary Hugging Face directory.
 
 Importing this module registers it: from then on `from_pretrained` brings a quantized model back, and accepts a
 `SparsePipelinesConfig` for a float checkpoint. A transformers that has not imported it refuses the checkpoint.
@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 from transformers.quantizers import HfQuantizer, register_quantization_config, register_quantizer
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
-from sparse_core.errors import ModelError, did_you_mean
+from sparse_core.errors import ModelError, listed, nearest
 from sparse_core.modifiers.quantization.attention import quantize_attention, use_attention_function
 from sparse_core.modifiers.quantization.modules import (
     quantize_embedding,
@@ -48,11 +48,13 @@ class SparsePipelinesConfig(QuantizationConfigMixin):
         unknown = [name for name in settings if name not in _SETTING_NAMES]
         if unknown:
             raise ModelError(
-                f"quantization_config: unknown key '{unknown[0]}'; accepted are {', '.join(_SETTING_NAMES)}"
-                f"{did_you_mean(unknown[0], _SETTING_NAMES)}"
+                f"quantization_config.{unknown[0]}",
+                "unknown setting",
+                accepted=f"one of {listed(_SETTING_NAMES)}",
+                fix=nearest(unknown[0], _SETTING_NAMES),
             )
         if phase not in ("observing", "frozen"):
-            raise ModelError(f"quantization_config.phase: expected 'observing' or 'frozen', got '{phase}'")
+            raise ModelError("quantization_config.phase", accepted="one of observing, frozen", got=phase)
         self.quant_method = quant_method
         self.phase: Phase = phase
         for name, value in QuantizationSettings.from_dict(settings).to_dict().items():
@@ -79,7 +81,7 @@ class SparsePipelinesQuantizer(HfQuantizer):
         return model
 
     def _process_model_after_weight_loading(self, model: PreTrainedModel, **kwargs: Any) -> PreTrainedModel:
-        # Buffers that the checkpoint did not have (a float checkpoint, a new head) were allocated but never written.
+        # buffers that the checkpoint did not have (a float checkpoint, a new head) are allocated but not written
         for module in model.modules():
             children = [child for child in module.children() if isinstance(child, FakeQuantize)]
             if any(not child.is_consistent for child in children):
@@ -111,12 +113,8 @@ def apply_quantization(model: PreTrainedModel, settings: QuantizationSettings, p
         ModelError: the model is quantized already, or its weights are not float32.
     """
     if quantization_of(model) is not None:
-        raise ModelError(f"{type(model).__name__} is quantized already")
-    if model.dtype != torch.float32:
-        raise ModelError(
-            f"dtype: quantization needs float32 weights, {type(model).__name__} has {model.dtype}; load it with "
-            "dtype=torch.float32 (bf16 and fp16 training arguments may stay, they use autocast)"
-        )
+        raise ModelError("model", f"{type(model).__name__} is quantized already")
+    require_float32(model)
     config = SparsePipelinesConfig(phase=phase, **settings.to_dict())
     quantizer = SparsePipelinesQuantizer(config, pre_quantized=False)
     _quantize_modules(model, config)
@@ -125,6 +123,21 @@ def apply_quantization(model: PreTrainedModel, settings: QuantizationSettings, p
     model.is_quantized = True
     model.quantization_method = QUANT_METHOD
     model.config.quantization_config = config
+
+
+def require_float32(model: nn.Module) -> None:
+    """Refuses a model in half precision: ranges and master weights lose their meaning there.
+
+    Raises:
+        ModelError: the weights are not float32.
+    """
+    dtype = next((parameter.dtype for parameter in model.parameters() if parameter.is_floating_point()), torch.float32)
+    if dtype != torch.float32:
+        raise ModelError(
+            "dtype",
+            f"quantization needs float32 weights, and {type(model).__name__} has {dtype}",
+            fix="load it with dtype=torch.float32 (bf16 and fp16 training arguments may stay, they use autocast)",
+        )
 
 
 def quantization_of(model: nn.Module) -> SparsePipelinesConfig | None:

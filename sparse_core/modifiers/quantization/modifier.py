@@ -1,13 +1,14 @@
-"""The recipe's face of quantization-aware training."""
+"""Quantization-aware training: when a model is quantized, and when its ranges freeze."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, model_validator
 
 from sparse_core.errors import RecipeError
-from sparse_core.modifiers.base import UNSET_EPOCH, ActiveModifier, Modifier, TrainingContext
+from sparse_core.modifiers.base import UNSET_EPOCH, ActiveModifier, Modifier, Segment, TrainingContext
 from sparse_core.modifiers.quantization.settings import QuantizationSettings
 
 if TYPE_CHECKING:
@@ -21,7 +22,25 @@ class QuantizationModifier(Modifier):
     """
 
     description: ClassVar[str] = "quantization-aware training"
-    ineffective_fields: ClassVar[dict[str, str]] = {}
+    only_one: ClassVar[bool] = True
+    sparseml_defaults: ClassVar[dict[str, Any]] = {
+        "model_fuse_fn_name": None,
+        "model_fuse_fn_kwargs": None,
+        "reduce_range": False,
+        "quantize_conv_activations": True,
+        "quantize_embedding_activations": True,
+        "activation_bits": 8,
+        "num_calibration_steps": None,
+        "exclude_batchnorm": True,
+        "custom_quantizable_module_types": None,
+        "activation_qconfig_kwargs": None,
+        "weight_qconfig_kwargs": None,
+        "tensorrt": False,
+        "scheme": None,
+        "scheme_overrides": None,
+        "ignore": None,
+        "strict": True,
+    }
 
     end_epoch: float = Field(UNSET_EPOCH, ge=-1.0, le=-1.0, description="Must be -1: QAT lasts to the end.")
     submodules: list[str] | None = Field(None, description="Submodules to quantize; unset: the whole model.")
@@ -41,11 +60,54 @@ class QuantizationModifier(Modifier):
     def _observes_before_freezing(self) -> QuantizationModifier:
         freeze_epoch = self.disable_quantization_observer_epoch
         if freeze_epoch is not None and freeze_epoch <= self.begins_at:
-            raise ValueError(
-                f"disable_quantization_observer_epoch: expected an epoch after start_epoch ({self.begins_at:g}), so "
-                f"that the ranges see data first, got {freeze_epoch:g}"
+            raise RecipeError(
+                "disable_quantization_observer_epoch",
+                accepted=f"an epoch after start_epoch ({self.begins_at:g}), so that the ranges see data first",
+                got=freeze_epoch,
             )
         return self
+
+    @property
+    def quantizes_at(self) -> float | None:
+        """start_epoch."""
+        return self.begins_at
+
+    def segments(self, num_epochs: float) -> Sequence[Segment]:
+        """The epochs in which the ranges move, and those in which they are frozen."""
+        start, end, frozen_at = self.begins_at, self.ends_at(num_epochs), self.disable_quantization_observer_epoch
+        if frozen_at is None:
+            return super().segments(num_epochs)
+        return [Segment(start, frozen_at, "measure ranges"), Segment(frozen_at, end, "ranges frozen", holds=True)]
+
+    def require_length(self, num_epochs: float) -> None:
+        """Refuses a start at or after the recipe's end.
+
+        Raises:
+            RecipeError: nothing would be trained quantized.
+        """
+        if self.begins_at >= num_epochs:
+            raise RecipeError(
+                "start_epoch",
+                "nothing would be trained quantized",
+                accepted=f"an epoch before the recipe's last ({num_epochs:g})",
+                got=self.begins_at,
+            )
+
+    def ineffective_settings(self, num_epochs: float) -> Iterator[tuple[str, str]]:
+        """Epochs at or after the recipe's end, and what every modifier reports."""
+        for field in ("disable_quantization_observer_epoch", "freeze_bn_stats_epoch"):
+            epoch = getattr(self, field)
+            if epoch is not None and epoch >= num_epochs:
+                yield field, f"{epoch:g} is not below the recipe's last epoch, {num_epochs:g}"
+        yield from super().ineffective_settings(num_epochs)
+
+    def model_notes(self, model: nn.Module) -> list[str]:
+        """Says that freeze_bn_stats_epoch changes nothing where there is no BatchNorm."""
+        # by name, so that this file needs no torch when it is imported
+        has_batch_norm = any("BatchNorm" in type(module).__name__ for module in model.modules())
+        if self.freeze_bn_stats_epoch is None or has_batch_norm:
+            return []
+        return [f"freeze_bn_stats_epoch has no effect: {type(model).__name__} has no BatchNorm module"]
 
     @property
     def settings(self) -> QuantizationSettings:
@@ -66,38 +128,44 @@ class QuantizationModifier(Modifier):
         targets = quantization_targets(model, self.settings)
         return [f"{name}.weight" for name in (*targets.linears, *targets.embeddings)]
 
+    def require_fit(self, model: nn.Module) -> None:
+        """Refuses settings that do not fit `model` before training, not at start_epoch.
+
+        Raises:
+            RecipeError: a submodule or module type is unknown, or the model is quantized in another way already.
+            ModelError: the weights are not float32.
+        """
+        from sparse_core.modifiers.quantization.hf_quantizer import quantization_of, require_float32
+        from sparse_core.modifiers.quantization.targets import quantization_targets, settings_for
+
+        quantization_targets(model, self.settings)
+        require_float32(model)
+        present = quantization_of(model)
+        wanted = settings_for(model, self.settings)
+        if present is not None and present.settings != wanted:
+            raise RecipeError(
+                type(self).__name__,
+                f"the model was quantized with {present.settings.to_dict()} and the recipe asks for {wanted.to_dict()}",
+                fix="use the same settings, or start from a model without quantization",
+            )
+
     def activate(self, training: TrainingContext) -> ActiveQuantization:
-        """Run state for one training; settings that do not fit the model are refused now, not at start_epoch."""
+        """Run state for one training."""
         return ActiveQuantization(self, training)
 
 
 class ActiveQuantization(ActiveModifier):
-    """Gives the model its quantized structure at start_epoch and its phase at every step."""
+    """Quantizes the model at start_epoch, and moves or freezes its ranges at every step."""
 
     def __init__(self, modifier: QuantizationModifier, training: TrainingContext) -> None:
-        """Checks the settings against the model.
-
-        Raises:
-            RecipeError: the settings do not fit the model, or it is quantized in another way already.
-        """
-        from sparse_core.modifiers.quantization.hf_quantizer import quantization_of
-        from sparse_core.modifiers.quantization.targets import quantization_targets, settings_for
-
+        """Prepares to quantize the model of `training`."""
         self._modifier = modifier
         self._model = training.model
         self._steps_per_epoch = training.steps_per_epoch
         self._has_frozen_batch_norm = False
-        quantization_targets(training.model, modifier.settings)
-        present = quantization_of(training.model)
-        wanted = settings_for(training.model, modifier.settings)
-        if present is not None and present.settings != wanted:
-            raise RecipeError(
-                f"QuantizationModifier: the model was quantized with {present.settings.to_dict()} and the recipe asks "
-                f"for {wanted.to_dict()}; use the same settings, or start from a model without quantization"
-            )
 
     def before_step(self, epoch: float) -> None:
-        """Quantizes the model at the first step from start_epoch on, and freezes ranges when their epoch has come."""
+        """Quantizes the model at the first step from start_epoch on, and freezes the ranges from their epoch on."""
         if epoch < self._modifier.begins_at:
             return
         # The step that quantizes the model never freezes: the ranges must see at least one batch.

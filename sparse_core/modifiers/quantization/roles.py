@@ -6,7 +6,7 @@ import logging
 
 from torch import nn
 
-from sparse_core.errors import RecipeError, did_you_mean
+from sparse_core.errors import RecipeError, listed, nearest
 
 logger = logging.getLogger(__name__)
 
@@ -31,14 +31,15 @@ def resolve_submodules(model: nn.Module, names: tuple[str, ...]) -> list[str]:
     present = dict(model.named_modules())
     resolved: list[str] = []
     for name in names:
-        found = [name] if name in present else _by_role(model, name)
-        if found is None:
+        matches = [name] if name in present else _by_role(model, name)
+        if matches is None:
             parts = parts_of(model)
             raise RecipeError(
-                f"submodules: '{name}' is not a module of {type(model).__name__}, which has {', '.join(parts)}"
-                f"{did_you_mean(name, parts)}"
+                "submodules",
+                f"'{name}' is not a module of {type(model).__name__}, which has {listed(parts)}",
+                fix=nearest(name, parts),
             )
-        resolved.extend(found)
+        resolved.extend(matches)
     return list(dict.fromkeys(resolved))
 
 
@@ -57,10 +58,10 @@ def _by_role(model: nn.Module, name: str) -> list[str] | None:
         if last in role:
             return [base[child] for child in role if child in base] or None
     if last == "pooler":
-        found = [part for child, part in {**base, **{child: child for child in head}}.items() if child in _POOLERS]
-        if not found:
+        poolers = [part for child, part in {**base, **{child: child for child in head}}.items() if child in _POOLERS]
+        if not poolers:
             logger.info("submodules: %s has no pooler, so '%s' quantizes nothing", type(model).__name__, name)
-        return found
+        return poolers
     return head or None if name in _HEADS else None
 
 

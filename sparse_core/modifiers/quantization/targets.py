@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from sparse_core.errors import RecipeError, did_you_mean
+from sparse_core.errors import RecipeError, listed, nearest
 from sparse_core.modifiers.quantization.attention import attention_modules, require_attention_interface
 from sparse_core.modifiers.quantization.modules import QuantEmbedding, QuantLinear
 from sparse_core.modifiers.quantization.roles import parts_of, resolve_submodules
@@ -73,9 +73,9 @@ def quantization_targets(model: nn.Module, settings: QuantizationSettings) -> Qu
     )
     if not (targets.linears or targets.embeddings or targets.attentions):
         raise RecipeError(
-            f"QuantizationModifier: nothing of {type(model).__name__} would be quantized with submodules "
-            f"{_listed(settings.submodules)} and exclude_module_types {_listed(settings.exclude_module_types)}; "
-            f"the model has {', '.join(parts_of(model))}"
+            "submodules",
+            f"nothing of {type(model).__name__} would be quantized with submodules {_listed(settings.submodules)} and "
+            f"exclude_module_types {_listed(settings.exclude_module_types)}; the model has {listed(parts_of(model))}",
         )
     return targets
 
@@ -106,6 +106,8 @@ def _require_known_types(model: nn.Module, excluded: tuple[str, ...]) -> None:
     for name in excluded:
         if name not in present and not hasattr(nn, name):
             raise RecipeError(
-                f"exclude_module_types: '{name}' is neither a module class of {type(model).__name__}, which has "
-                f"{', '.join(sorted(present))}, nor one of torch.nn{did_you_mean(name, present)}"
+                "exclude_module_types",
+                f"'{name}' is neither a module class of {type(model).__name__}, which has {listed(sorted(present))}, "
+                "nor one of torch.nn",
+                fix=nearest(name, present),
             )

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import inspect
 import json
 import logging
 import resource
@@ -11,7 +10,7 @@ import pytest
 
 from sparse_core.cli import main as cli
 from sparse_core.cli.logs import configure_logging
-from sparse_core.cli.parser import parameter_descriptions
+from sparse_core.steps.registry import STEPS, load_step
 
 HEAVY = ("torch", "transformers", "datasets", "onnx", "onnxruntime", "matplotlib", "kfp", "numpy")
 
@@ -24,16 +23,18 @@ def root_logger():
     root.handlers[:], root.level = before
 
 
-@pytest.mark.parametrize("name", cli.STEPS)
-def test_every_step_has_a_command_that_explains_each_parameter(name, capsys):
-    step = cli.load_step(name)
+@pytest.mark.parametrize("name", STEPS)
+def test_every_step_has_a_command_that_explains_each_setting(name, capsys):
+    step = load_step(name)
     with pytest.raises(SystemExit) as exit_info:
         cli.main([name, "--help"])
     assert exit_info.value.code == 0
     text = capsys.readouterr().out
-    for parameter in inspect.signature(step).parameters:
-        assert "--" + parameter.replace("_", "-") in text
-        assert parameter_descriptions(step)[parameter], f"{name}: {parameter} has no description"
+    for port in (*step.inputs, step.output):
+        assert port.help
+    for option in ("output", *(port.name for port in step.inputs), *(setting.name for setting in step.settings())):
+        assert "--" + option.replace("_", "-") in text
+    assert all(setting.field.description for setting in step.settings())
 
 
 def test_help_imports_nothing_heavy_and_answers_at_once():
@@ -72,10 +73,14 @@ def test_results_are_aligned():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["fetch_recipe", "--recipe", "dense/bas", "--output", "o"], "did you mean 'dense/base'"),
-        (["fetch_recipe", "--recipes", "x", "--output", "o"], "--recipe"),
-        (["quux"], "unknown command 'quux'; `sparse-core --help` lists the commands"),
-        (["exportonnx"], "unknown command 'exportonnx'; did you mean 'export_onnx'?"),
+        (["fetch_recipe", "--recipe", "dense/bas", "--output", "o"], "--recipe: "),
+        (["fetch_recipe", "--recipes", "x", "--output", "o"], "--recipes: "),
+        (["fetch_recipe", "--output", "o"], "--recipe: "),
+        (["fetch_recipe", "--recipe", "dense/base"], "--output: "),
+        (["export_onnx", "--opset", "99", "--model", "m", "--dataset", "d", "--output", "o"], "--opset: expected"),
+        (["fetch_dataset", "--task_args", '{"x": 1}', "--train-file", "t", "--output", "o"], "--task-args: x: "),
+        (["quux"], "'quux'; `sparse-core --help` lists the commands"),
+        (["exportonnx"], "'exportonnx'; did you mean 'export_onnx'?"),
         ([], "required: COMMAND"),
     ],
 )
@@ -91,15 +96,10 @@ def test_a_mistake_is_one_line_and_exit_code_1(words, message, capsys, tmp_path,
 
 
 def test_ctrl_c_is_exit_code_130(monkeypatch):
-    def interrupted(name):
-        def step(**arguments):
-            raise KeyboardInterrupt
+    def interrupted(*paths, **values):
+        raise KeyboardInterrupt
 
-        return step
-
-    parser = cli.build_parser()
-    monkeypatch.setattr(cli, "build_parser", lambda: parser)
-    monkeypatch.setattr(cli, "load_step", interrupted)
+    monkeypatch.setattr("sparse_core.steps.spec.Step.__call__", interrupted)
     with pytest.raises(SystemExit) as exit_info:
         cli.main(["fetch_recipe", "--recipe", "dense/base", "--output", "o"])
     assert exit_info.value.code == 130

@@ -5,16 +5,22 @@ from __future__ import annotations
 import time
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
 from sparse_core.errors import RecipeError
+from sparse_core.modifiers.base import Modifier
 from sparse_core.modifiers.learning_rate import LearningRateFunctionModifier
 from sparse_core.modifiers.pruning.constant import ConstantPruningModifier
 from sparse_core.modifiers.quantization.modifier import QuantizationModifier
 from sparse_core.recipe import Recipe, load_recipe
 
 EPOCHS = "- !EpochRangeModifier {start_epoch: 0.0, end_epoch: 4.0}"
+
+
+def of_type(recipe: Recipe, cls: type[Modifier]) -> tuple[Any, ...]:
+    return tuple(modifier for modifier in recipe.modifiers if isinstance(modifier, cls))
 
 
 def load(text: str, recipe_args: object = None) -> Recipe:
@@ -87,9 +93,9 @@ def test_a_sparseml_recipe_is_read_as_it_is() -> None:
         "ConstantPruningModifier",
         "DistillationModifier",
     ]
-    (curve,) = recipe.of_type(LearningRateFunctionModifier)
+    (curve,) = of_type(recipe, LearningRateFunctionModifier)
     assert (curve.end_epoch, curve.init_lr, curve.final_lr) == (13.0, 1.5e-4, 0.0)
-    (quantization,) = recipe.of_type(QuantizationModifier)
+    (quantization,) = of_type(recipe, QuantizationModifier)
     assert quantization.quantize_embeddings is True
     assert quantization.quantize_linear_activations is False
     assert quantization.submodules == ["bert.embeddings", "bert.encoder"]
@@ -101,8 +107,8 @@ def test_a_sparseml_recipe_is_read_as_it_is() -> None:
 
 def test_anchor_and_eval_agree_after_an_override() -> None:
     recipe = load(SPARSEML_SST2, {"num_epochs": 9, "qat_start_epoch": 5, "observer_epoch": 7})
-    (curve,) = recipe.of_type(LearningRateFunctionModifier)
-    (quantization,) = recipe.of_type(QuantizationModifier)
+    (curve,) = of_type(recipe, LearningRateFunctionModifier)
+    (quantization,) = of_type(recipe, QuantizationModifier)
     assert (recipe.num_epochs, curve.end_epoch) == (9.0, 9.0)
     assert (quantization.start_epoch, quantization.freeze_bn_stats_epoch) == (5.0, 7.0)
 
@@ -119,7 +125,7 @@ def test_anchor_and_eval_agree_after_an_override() -> None:
     ],
 )
 def test_indents_and_spellings_of_an_item(item: str) -> None:
-    (pruning,) = load(with_item(item)).of_type(ConstantPruningModifier)
+    (pruning,) = of_type(load(with_item(item)), ConstantPruningModifier)
     assert pruning.params in ("__ALL__", ["__ALL__"])
 
 
@@ -149,7 +155,7 @@ def test_merge_keys_of_yaml() -> None:
             params: __ALL__
         """
     )
-    (pruning,) = recipe.of_type(ConstantPruningModifier)
+    (pruning,) = of_type(recipe, ConstantPruningModifier)
     assert (pruning.start_epoch, pruning.end_epoch) == (1.0, 2.0)
     assert recipe.warnings == ()
 

@@ -11,11 +11,10 @@ import pytest
 import torch
 from torch import nn
 
-from sparse_core.modifiers.base import TrainingContext
+from sparse_core.modifiers.base import Modifier, TrainingContext
 from sparse_core.modifiers.registry import MODIFIERS
 from sparse_core.recipe import builtin_recipes, load_recipe
 from sparse_core.recipe.reference import BEGIN, END, modifiers_markdown, with_modifiers
-from sparse_core.recipe.sparseml import UNSUPPORTED_FIELDS, UNSUPPORTED_MODIFIERS
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = DOCS / "recipes.md"
@@ -62,7 +61,7 @@ def test_the_example_of_the_page_works(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.syspath_prepend(str(tmp_path))
     module = importlib.import_module("freeze_of_the_page")
     monkeypatch.setitem(MODIFIERS, "FreezeModifier", module.FreezeModifier)
-    (modifier,) = load_recipe(recipe[1].replace("bert", "0")).of_type(module.FreezeModifier)
+    (modifier,) = load_recipe(recipe[1].replace("bert", "0")).modifiers
 
     model = nn.ModuleList([nn.ModuleDict({"embeddings": nn.Linear(2, 2)}), nn.Linear(2, 2)])
     assert modifier.matched_parameters(model) == ["0.embeddings.weight", "0.embeddings.bias"]
@@ -72,7 +71,7 @@ def test_the_example_of_the_page_works(tmp_path: Path, monkeypatch: pytest.Monke
         active.before_step(epoch)
         for parameter in model.parameters():
             parameter.data.add_(1.0)
-        active.after_step()
+        active.after_step(epoch)
         now = list(model.parameters())
         assert [not torch.equal(old, new) for old, new in zip(before, now, strict=True)] == changed
 
@@ -84,13 +83,6 @@ def test_a_page_without_markers_is_refused() -> None:
         with_modifiers(f"{BEGIN}{END}{END}")
 
 
-def test_what_is_unsupported_is_not_also_supported() -> None:
-    assert set(UNSUPPORTED_MODIFIERS) & set(MODIFIERS) == set()
-    assert set(UNSUPPORTED_FIELDS) <= set(MODIFIERS)
-    both = {
-        f"{name}.{field}"
-        for name, fields in UNSUPPORTED_FIELDS.items()
-        for field in fields
-        if field in MODIFIERS[name].model_fields
-    }
-    assert both == set(), "remove these from UNSUPPORTED_FIELDS, the classes have them now"
+@pytest.mark.parametrize("cls", MODIFIERS.values(), ids=MODIFIERS)
+def test_a_field_is_either_ours_or_only_accepted_at_sparsemls_default(cls: type[Modifier]) -> None:
+    assert set(cls.sparseml_defaults) & set(cls.model_fields) == set()

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from sparse_core.errors import RecipeError
+from sparse_core.modifiers.base import Modifier
 from sparse_core.modifiers.learning_rate import LearningRateFunctionModifier, SetLearningRateModifier
 from sparse_core.modifiers.pruning.magnitude import GMPruningModifier, MagnitudePruningModifier
 from sparse_core.recipe import Recipe, builtin_recipes, load_recipe, require_gradual_pruning, require_pruning
+
+
+def of_type(recipe: Recipe, cls: type[Modifier]) -> tuple[Any, ...]:
+    return tuple(modifier for modifier in recipe.modifiers if isinstance(modifier, cls))
 
 
 def recipe_of(*items: str) -> Recipe:
@@ -50,10 +57,10 @@ def test_what_a_recipe_answers() -> None:
     recipe = load_recipe("sparsify/gradual_quant", '{"final_sparsity": 0.9}')
     assert recipe.num_epochs == 8.0
     assert recipe.quantization_start == 6.0
-    (pruning,) = recipe.of_type(GMPruningModifier)
+    (pruning,) = of_type(recipe, GMPruningModifier)
     assert isinstance(pruning, MagnitudePruningModifier)
     assert (pruning.init_sparsity, pruning.final_sparsity, pruning.end_epoch) == (0.0, 0.9, 3.0)
-    assert recipe.of_type(SetLearningRateModifier) == ()
+    assert of_type(recipe, SetLearningRateModifier) == ()
     assert recipe.variables["final_sparsity"] == 0.9
     assert load_recipe("dense/base").quantization_start is None
 
@@ -91,7 +98,7 @@ def test_a_modifier_without_fields_and_small_numbers_come_back() -> None:
     )
     recipe = recipe_of("DistillationModifier", rate)
     assert load_recipe(recipe.to_yaml()) == recipe
-    assert recipe.of_type(LearningRateFunctionModifier)[0].final_lr == 3e-11
+    assert of_type(recipe, LearningRateFunctionModifier)[0].final_lr == 3e-11
 
 
 def test_a_recipe_that_never_prunes_is_refused() -> None:

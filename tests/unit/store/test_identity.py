@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import pytest
 
@@ -26,15 +27,9 @@ def artifact(tmp_path):
 def read_files(monkeypatch):
     """Names of the files whose bytes were read."""
     names, read = [], manifest.file_sha256
-    for module in (manifest, sys_module("sparse_core.store.identity")):
+    for module in (manifest, sys.modules["sparse_core.store.identity"]):  # the package has a function of this name
         monkeypatch.setattr(module, "file_sha256", lambda path: names.append(path.name) or read(path))
     return names
-
-
-def sys_module(name):
-    import sys
-
-    return sys.modules[name]
 
 
 def test_folders_with_the_same_files_are_the_same_content(tmp_path):
