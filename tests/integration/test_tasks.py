@@ -9,8 +9,8 @@ import onnx
 import pytest
 from safetensors.torch import load_file
 
-from sparse_core.recipe import load_recipe
 from sparse_core.artifacts.report import Report
+from sparse_core.recipe import load_recipe
 from sparse_core.steps.benchmark import benchmark
 from sparse_core.steps.export_onnx import export_onnx
 from sparse_core.steps.fetch_dataset import fetch_dataset
