@@ -20,7 +20,7 @@ class RunRecord(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
 
     newest_format: ClassVar[int] = 1
-    """The version of the form that this library writes, and the newest that it reads."""
+    """The format version that this library writes, and the newest that it reads."""
 
     format_version: int = newest_format
     step: str
@@ -44,33 +44,33 @@ class RunRecord(BaseModel):
     """The files of the artifact by their relative names."""
 
     def write(self, directory: Path, files: Iterable[str] | None = None) -> None:
-        """Writes the record with the sizes and hashes of the artifact's files; call it when all of them are written.
+        """Writes the record with the sizes and hashes of the artifact's files, when all of them are written.
 
         Args:
             directory: the artifact.
             files: names of the files that belong to the artifact; None: all that are there.
         """
-        values = self.model_copy(update={"files": file_entries(directory, files)}).model_dump(
-            mode="json", exclude_none=True
-        )
+        entries = file_entries(directory, files)
+        values = self.model_copy(update={"files": entries}).model_dump(mode="json", exclude_none=True)
         write_json(directory / MANIFEST_NAME, {name: value for name, value in values.items() if value not in ({}, [])})
 
     @classmethod
     def read(cls, directory: Path) -> Self | None:
-        """The record of an artifact; None where the folder has none, as a plain Hugging Face folder.
+        """The record of an artifact; None where the folder has none, or a `manifest.json` of another program.
 
         Raises:
-            ArtifactError: the record is damaged, or in the form of a newer version of this library.
+            ArtifactError: the record is damaged, or was written by a newer version of this library.
         """
         values = read_manifest(directory)
-        if not values:
+        if not {"step", "sparse_core", "format_version"} & set(values):
             return None
         version = values.get("format_version", 0)
         if isinstance(version, int) and version > cls.newest_format:
             raise ArtifactError(
                 "",
-                f"{directory / MANIFEST_NAME} has the form {version}, and this version reads up to {cls.newest_format}",
-                fix="use the version of sparse-pipelines that wrote it, or a newer one",
+                f"{directory / MANIFEST_NAME} has format version {version}, but this version of sparse-pipelines reads "
+                f"up to {cls.newest_format}",
+                fix="install the version that wrote it, or a newer one",
             )
         try:
             return cls.model_validate(values)

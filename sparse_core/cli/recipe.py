@@ -1,8 +1,9 @@
-"""The `sparse-core recipe` commands: what is built in, what a recipe says, and what it would touch in a model."""
+"""The `sparse-core recipe` commands: list the built-in recipes, show a recipe, check it on a model."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ _AUTO_CLASSES = {
 }
 """transformers' class with the head of each task."""
 _DEFAULT_TASK = "text_classification"
+_FLAGS = {"model": "--model", "recipe_args": "--recipe-args", "timeline": "--timeline"}
+"""Settings of the library -> how the user wrote them here."""
 _PRETRAINING_TASK = "masked_language_modeling"
 
 
@@ -33,8 +36,10 @@ def add_recipe_commands(commands: argparse._SubParsersAction[Any]) -> None:
     listing.set_defaults(run=_list, parser=listing)
     show = actions.add_parser("show", help="Print a recipe as it resolves: variables, modifiers and their epochs.")
     _add_recipe(show)
-    show.add_argument("--timeline", type=Path, metavar="FILE", help="also draw who acts in which epochs, as an SVG")
-    show.set_defaults(run=_show, parser=show)
+    show.add_argument(
+        "--timeline", type=Path, metavar="FILE", help="also draw which modifier acts in which epochs, as an SVG"
+    )
+    show.set_defaults(run=_with_flags(_show), parser=show)
     check = actions.add_parser("check", help="Print which parameters of a model each modifier would touch.")
     _add_recipe(check)
     check.add_argument("--model", required=True, metavar="MODEL", help="a model directory, hub id or zoo: stub")
@@ -45,7 +50,7 @@ def add_recipe_commands(commands: argparse._SubParsersAction[Any]) -> None:
         help=f"the head that training gives the model, one of {', '.join(_AUTO_CLASSES)} (default: the head that it "
         "has, or text_classification for an encoder or a language model)",
     )
-    check.set_defaults(run=_check, parser=check)
+    check.set_defaults(run=_with_flags(_check), parser=check)
 
 
 def _add_recipe(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +58,16 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
         "recipe", metavar="RECIPE", help="a built-in name, a .yaml, .yml or .md file, a directory, or a zoo: stub"
     )
     parser.add_argument("--recipe-args", default="", metavar="JSON", help="variables to override, as a JSON object")
+
+
+def _with_flags(action: Callable[[argparse.Namespace], None]) -> Callable[[argparse.Namespace], None]:
+    """The action, with errors that name the flags."""
+
+    def run(options: argparse.Namespace) -> None:
+        with renamed_settings(_FLAGS):
+            action(options)
+
+    return run
 
 
 def _load(options: argparse.Namespace) -> Recipe:
@@ -81,7 +96,7 @@ def _write_text(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise OutputError(f"--timeline: {path} cannot be written: {error.strerror}") from None
+        raise OutputError("timeline", f"{path} cannot be written: {error.strerror}") from None
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -92,7 +107,8 @@ def _check(options: argparse.Namespace) -> None:
     print(format_check(rows).rstrip())
     num_problems = sum(row.problem is not None for row in rows)
     if num_problems:
-        raise RecipeError(f"recipe: {recipe.source} cannot run on {options.model}; see the {num_problems} above")
+        problems = f"{num_problems} problem{'' if num_problems == 1 else 's'}"
+        raise RecipeError("recipe", f"{recipe.source} cannot run on {options.model}", fix=f"see the {problems} above")
 
 
 def _structure_of(model: str, task: str) -> PreTrainedModel:
@@ -104,10 +120,9 @@ def _structure_of(model: str, task: str) -> PreTrainedModel:
         import torch
         import transformers
     except ImportError:
-        raise DependencyError("recipe check needs torch; install `sparse-pipelines[train]`") from None
-    with renamed_settings({"model": "--model"}):
-        directory = find_model(model, config_only=True)
-        own_task = _task_of(Model(directory).config())
+        raise DependencyError("recipe check", "needs torch", fix="install `sparse-pipelines[train]`") from None
+    directory = find_model(model, config_only=True)
+    own_task = _task_of(Model(directory).config())
     auto_class = getattr(transformers, _AUTO_CLASSES[task or own_task])
     try:
         config = transformers.AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
@@ -115,7 +130,7 @@ def _structure_of(model: str, task: str) -> PreTrainedModel:
             return auto_class.from_config(config, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise ModelError(f"--model: {model} cannot be made as {auto_class.__name__} ({reason})") from None
+        raise ModelError("model", f"{model} cannot be made as {auto_class.__name__} ({reason})") from None
 
 
 def _task_of(config: dict[str, Any]) -> str:

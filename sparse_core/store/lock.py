@@ -1,4 +1,8 @@
-"""Locks: one process writes into a folder at a time."""
+"""Locks: one process writes into a folder at a time.
+
+The lock is advisory (`flock`) and ends with its process, also when the process is killed. For a prefix in object
+storage, `locked` writes an object with a condition and renews it, since no process there ends a lock by ending.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +15,12 @@ from pathlib import Path
 from sparse_core.errors import OutputError
 
 LOCK_NAME = ".lock"
+"""File in a locked folder, with the number of the process that holds it."""
 
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Holds `directory`, which is made where it is missing, for this process. The lock ends with the process.
+    """Holds `directory` for this process, and makes it where it is missing.
 
     Raises:
         OutputError: another process holds the folder, or the folder cannot be written to; the setting is output_dir.

@@ -1,6 +1,7 @@
 """The files of a published folder as its manifest lists them: sizes, times and hashes.
 
-`sparse_core.artifacts` says what else stands in a manifest. The store reads the list of files alone.
+`sparse_core.artifacts` says what else stands in a manifest. The store reads the list of files alone. A folder in object
+storage has the same manifest: a download is checked against its sizes and hashes.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sparse_core.errors import ArtifactError
 
@@ -45,19 +46,29 @@ def file_sha256(path: Path) -> str:
 
 
 def files_of(directory: Path) -> dict[str, Path]:
-    """The files below `directory` by their relative names, sorted, without its manifest."""
-    files = (path for path in directory.rglob("*") if path.is_file())
-    named = {path.relative_to(directory).as_posix(): path for path in files}
-    return {name: named[name] for name in sorted(named) if name != MANIFEST_NAME}
+    """The files below `directory` by their relative names, sorted, without its manifest and without hidden files.
+
+    Hidden files are locks, partial results, and what download tools and version control keep: no content.
+    """
+    names = {path.relative_to(directory): path for path in directory.rglob("*") if path.is_file()}
+    visible = {
+        name.as_posix(): path for name, path in names.items() if not any(part.startswith(".") for part in name.parts)
+    }
+    return {name: visible[name] for name in sorted(visible) if name != MANIFEST_NAME}
 
 
 def file_entries(directory: Path, names: Iterable[str] | None = None) -> dict[str, FileEntry]:
-    """Entries for a manifest: of the named files, or of all files below `directory`."""
-    paths = files_of(directory) if names is None else {name: directory / name for name in names}
-    entries = {}
-    for name, path in paths.items():
-        status = path.stat()
-        entries[name] = FileEntry(sha256=file_sha256(path), size_bytes=status.st_size, modified_ns=status.st_mtime_ns)
+    """An entry for each file below `directory`, for its manifest.
+
+    Args:
+        directory: the folder.
+        names: relative names of the files to list, where not all of them count; those that do not exist are left out.
+    """
+    files, entries = files_of(directory), {}
+    for name in files if names is None else sorted(set(names) & set(files)):
+        status = files[name].stat()
+        sha256 = file_sha256(files[name])
+        entries[name] = FileEntry(sha256=sha256, size_bytes=status.st_size, modified_ns=status.st_mtime_ns)
     return entries
 
 
@@ -80,6 +91,9 @@ def read_manifest(directory: Path) -> dict[str, Any]:
 
 
 def listed_files(directory: Path) -> dict[str, FileEntry]:
-    """The files that the manifest of `directory` lists; empty where it has no manifest."""
-    files = read_manifest(directory).get("files", {})
-    return {name: FileEntry.model_validate(entry) for name, entry in files.items()}
+    """The files that the manifest of `directory` lists; empty where it has none, or another program's."""
+    try:
+        files = read_manifest(directory).get("files", {})
+        return {name: FileEntry.model_validate(entry) for name, entry in files.items()}
+    except (ArtifactError, AttributeError, ValidationError):
+        return {}

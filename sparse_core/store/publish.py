@@ -1,13 +1,18 @@
 """Publishing: files and folders appear whole or not at all.
 
-A writer works in a place beside the target and renames it when all is written. A reader never sees half a result, and
-a killed writer leaves the target as it was.
+A writer works in a place beside the target, which is renamed when all is written. A reader never sees half a result,
+and a killed writer leaves the target as it was.
+
+For a target in object storage, `publishing` and `publish_once` upload the folder in place of renaming it, the manifest
+last; the local folder is one of the cache.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import math
+import os
 import re
 import secrets
 import shutil
@@ -17,10 +22,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sparse_core.errors import OutputError
+from sparse_core.errors import OutputError, renamed_settings
+from sparse_core.store.location import local_path
 
 _PARTIAL_NAME = re.compile(r"\..+\.[0-9a-f]{16}\.partial")
-_ABANDONED_SECONDS = 24 * 3600  # without a write; longer than any writer is silent, and than clocks differ
+_ABANDONED_SECONDS = 24 * 3600  # without a write: longer than a writer pauses, and than clocks differ
+_CURRENT_FOLDER, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
 
 
 @contextmanager
@@ -29,24 +36,31 @@ def publishing(target: Path, *, replace: bool = False) -> Iterator[Path]:
 
     Args:
         target: where the folder appears; must not exist, or be an empty folder, unless it is replaced.
-        replace: an earlier folder of that name gives way.
+        replace: an earlier folder of that name is replaced in one step.
 
     Raises:
-        OutputError: `target` holds something and is not replaced.
+        OutputError: `target` is in use and is not replaced, or cannot be written; the setting is output.
     """
+    target = _local_target(target)
     if not replace:
         require_free(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
     with _partial(target) as staging:
         staging.mkdir()
         yield staging
-        _take_place(staging, target)
+        if replace:
+            _replace(staging, target)
+        else:
+            _rename(staging, target)
 
 
 @contextmanager
 def publishing_file(target: Path) -> Iterator[Path]:
-    """Yields a free path that becomes `target` when the block ends without an error; an earlier file gives way."""
-    _make_parent(target)
+    """Yields a free path that becomes `target` when the block ends without an error; an earlier file is replaced.
+
+    Raises:
+        OutputError: `target` cannot be written; the setting is output.
+    """
+    target = _local_target(target)
     with _partial(target) as partial:
         yield partial
         partial.replace(target)
@@ -58,31 +72,40 @@ def publishing_into(
 ) -> Iterator[Path]:
     """Yields an empty folder whose files move into `directory` when the block ends without an error.
 
-    For a folder that holds other things too. `last` is what makes the files count: its earlier version goes first and
-    its new one comes last, so that no mixture of old and new files is taken for a result.
+    For a folder that holds other things too. The files count only together with the file `last`. Its earlier version is
+    removed first and its new version is moved last, so that a mixture of old and new files never counts.
 
     Args:
         directory: where the files appear; other files there stay.
         last: name of the file that makes the others count.
-        outdated: whether a file of that name in `directory` belongs to the earlier result, and has to go.
+        outdated: whether a file of that name in `directory` belongs to the earlier result and has to be removed.
+
+    Raises:
+        OutputError: `directory` cannot be written; the setting is output.
     """
+    directory = _local_target(directory / "files").parent
     with _partial(directory / "files") as staging:
-        staging.mkdir(parents=True)
+        staging.mkdir()
         yield staging
         (directory / last).unlink(missing_ok=True)
         for file in list(directory.iterdir()):
             if outdated(file.name):
-                file.unlink()
+                _remove(file)
         for file in sorted(staging.iterdir(), key=lambda file: file.name == last):
+            if file.is_dir():
+                _remove(directory / file.name)
             file.replace(directory / file.name)
 
 
 def publish_once(target: Path, write: Callable[[Path], None]) -> None:
     """Lets `write` make a file or folder and renames it to `target`, whose name says what its content is.
 
-    Where another process has published `target` meanwhile, that one stays: its content is the same.
+    If another process has published `target` in the meantime, its result stays: the content is the same.
+
+    Raises:
+        OutputError: `target` cannot be written; the setting is output.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    target = _local_target(target)
     with _partial(target) as partial:
         write(partial)
         try:
@@ -92,18 +115,38 @@ def publish_once(target: Path, write: Callable[[Path], None]) -> None:
                 raise
 
 
+def publish_over(target: Path, write: Callable[[Path], None]) -> None:
+    """Lets `write` make a file or folder that replaces `target` in one step.
+
+    Raises:
+        OutputError: `target` cannot be written; the setting is output.
+    """
+    target = _local_target(target)
+    with _partial(target) as partial:
+        write(partial)
+        _replace(partial, target)
+
+
 def write_json(path: Path, value: Any) -> None:
-    """Writes `value` as JSON so that `path` holds its old content or all of the new one."""
+    """Writes `value` as JSON so that `path` has its old content or all of the new one.
+
+    Raises:
+        ValueError: the value has a number that is not finite, which JSON does not have.
+    """
+    text = json.dumps(value, indent=2, sort_keys=False, allow_nan=False)
     with publishing_file(path) as partial:
-        partial.write_text(json.dumps(value, indent=2, sort_keys=False, allow_nan=False) + "\n", encoding="utf-8")
+        partial.write_text(f"{text}\n", encoding="utf-8")
 
 
 def require_free(target: Path) -> None:
-    """Refuses a target that holds something.
+    """Refuses a target that is in use.
 
     Raises:
-        OutputError: `target` is a file, or a folder with files in it.
+        OutputError: `target` is a file, or a folder with files in it; the setting is output.
+        ConfigError: `target` is in object storage; the setting is output.
     """
+    with renamed_settings({"location": "output"}):
+        target = local_path(target)
     if target.is_file() or (target.is_dir() and any(target.iterdir())):
         raise OutputError(
             "output",
@@ -115,8 +158,13 @@ def require_free(target: Path) -> None:
 def require_room(directory: Path, needed_bytes: int, purpose: str) -> None:
     """Refuses work that the disk has no room for.
 
+    Args:
+        directory: where the files will be; it need not exist yet.
+        needed_bytes: the most that the files take.
+        purpose: what the files are, for the message.
+
     Raises:
-        OutputError: the file system of `directory` has less than `needed_bytes` free.
+        OutputError: the file system of `directory` has less than `needed_bytes` free; the setting is output.
     """
     existing = directory
     while not existing.exists():
@@ -130,24 +178,33 @@ def require_room(directory: Path, needed_bytes: int, purpose: str) -> None:
         )
 
 
-def _make_parent(target: Path) -> None:
+def is_partial(name: str) -> bool:
+    """Whether a file or folder of that name is a result that is not published yet."""
+    return _PARTIAL_NAME.fullmatch(name) is not None
+
+
+def _local_target(target: Path) -> Path:
+    """The path of `target` on this machine, in a folder that exists."""
+    with renamed_settings({"location": "output"}):
+        target = local_path(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
             "output", f"{target.parent} cannot be written to: {error.strerror}", fix="name another folder"
         ) from None
+    return target
 
 
 @contextmanager
 def _partial(target: Path) -> Iterator[Path]:
     """Yields a free name beside `target` for one writer; what has that name when the block ends is removed.
 
-    The name is random, because containers that share a volume have the same process numbers. What killed writers left
-    behind is removed when nothing in it was written for a day.
+    The name is random, because containers that share a volume may have the same process numbers. Partial results that
+    killed writers left are removed when nothing was written to them for a day.
     """
     for leftover in target.parent.glob(".*.partial"):
-        if _PARTIAL_NAME.fullmatch(leftover.name) and _last_write(leftover) < time.time() - _ABANDONED_SECONDS:
+        if is_partial(leftover.name) and _last_write(leftover) < time.time() - _ABANDONED_SECONDS:
             _remove(leftover)
     partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}.partial")
     try:
@@ -156,14 +213,40 @@ def _partial(target: Path) -> Iterator[Path]:
         _remove(partial)
 
 
-def _take_place(staging: Path, target: Path) -> None:
-    """Renames `staging` to `target`, whose earlier content is moved away first and removed last."""
-    if not target.exists():
+def _rename(staging: Path, target: Path) -> None:
+    try:
         staging.rename(target)
+    except OSError:
+        require_free(target)  # another writer was faster
+        raise
+
+
+def _replace(staging: Path, target: Path) -> None:
+    """Gives `staging` the name `target`; what had that name has the name of `staging` afterwards.
+
+    Linux exchanges two names in one step. File systems that cannot (some network ones) need two steps, and a kill
+    between them leaves the earlier result beside the target, under a name that is never cleaned up.
+    """
+    try:
+        staging.rename(target)  # replaces a file, an empty folder or nothing
+    except OSError:
+        if not target.exists():
+            raise
+    else:
         return
-    with _partial(target) as earlier:
+    if not _exchange(staging, target):
+        earlier = target.with_name(f".{target.name}.{secrets.token_hex(8)}.earlier")
         target.rename(earlier)
         staging.rename(target)
+        earlier.rename(staging)
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Exchanges the names of two files or folders in one step; False where the system cannot."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
+        return False
+    return rename(_CURRENT_FOLDER, os.fsencode(first), _CURRENT_FOLDER, os.fsencode(second), _EXCHANGE) == 0
 
 
 def _last_write(path: Path) -> float:

@@ -85,7 +85,7 @@ def _fetched(settings: dict[str, Any], data: DataArguments, flags: dict[str, str
         with renamed_settings(flags):
             fetch_dataset(partial, **settings)
 
-    folder, was_there = cached("datasets", key[:32], write, anew=data.overwrite_cache)
+    folder, was_there = cached("datasets", key[:32], write, refresh=data.overwrite_cache)
     if was_there:
         logger.info("data: taken from %s; --overwrite_cache reads it again", folder)
     return folder

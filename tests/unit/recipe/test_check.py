@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from sparse_core.errors import RecipeError
 from sparse_core.recipe import CheckRow, check_recipe, format_check, load_recipe
 
 RECIPE = """
@@ -33,21 +34,21 @@ def test_rows_name_what_is_touched() -> None:
     assert epochs == CheckRow("EpochRangeModifier", "0 to 4", None)
     assert kept == CheckRow("ConstantPruningModifier", "0 to 4", tuple(f"encoder.{n}.weight" for n in range(4)))
     assert (pruned.modifier, pruned.matched) == ("GMPruningModifier", None)
-    assert "no.such" in pruned.problem
+    assert pruned.problem is not None and pruned.problem.setting == "GMPruningModifier.params"
 
 
 def test_batch_norm_freezing_is_noted_where_there_is_none() -> None:
     note = "freeze_bn_stats_epoch has no effect: Small has no BatchNorm module"
-    assert rows_of(nn.LayerNorm(4))[3].note == note
-    assert rows_of(nn.BatchNorm1d(4))[3].note == ""
+    assert rows_of(nn.LayerNorm(4))[3].notes == (note,)
+    assert rows_of(nn.BatchNorm1d(4))[3].notes == ()
 
 
 def test_the_table() -> None:
     rows = [
         CheckRow("A", "0 to 4", None),
         CheckRow("B", "0 to 4", ("w.0", "w.1", "w.2", "w.3")),
-        CheckRow("C", "1 to 2", ("w.0",), note="a note"),
-        CheckRow("D", "0 to 4", None, problem="matches nothing"),
+        CheckRow("C", "1 to 2", ("w.0",), notes=("field has no effect",)),
+        CheckRow("D", "0 to 4", None, problem=RecipeError("D.params", "matches nothing")),
     ]
     assert format_check(rows) == (
         "modifier  epochs  touches       such as\n"
@@ -57,8 +58,8 @@ def test_the_table() -> None:
         "C         1 to 2  1 parameter   w.0\n"
         "D         0 to 4  cannot run\n"
         "\n"
-        "C: a note\n"
-        "D: matches nothing\n"
+        "C.field has no effect\n"
+        "D.params: matches nothing\n"
     )
     assert format_check(rows[:1]).count("\n") == 3
 

@@ -15,6 +15,7 @@ from sparse_core.modifiers.learning_rate import LearningRateFunctionModifier
 from sparse_core.modifiers.pruning.constant import ConstantPruningModifier
 from sparse_core.modifiers.quantization.modifier import QuantizationModifier
 from sparse_core.recipe import Recipe, load_recipe
+from tests.refusals import refused
 
 EPOCHS = "- !EpochRangeModifier {start_epoch: 0.0, end_epoch: 4.0}"
 
@@ -29,12 +30,6 @@ def load(text: str, recipe_args: object = None) -> Recipe:
 
 def with_item(item: str) -> str:
     return f"training_modifiers:\n  {EPOCHS}\nother_modifiers:\n{item}\n"
-
-
-def refused(text: str, message: str) -> None:
-    with pytest.raises(RecipeError, match=message) as caught:
-        load(text)
-    assert "\n" not in str(caught.value)
 
 
 SPARSEML_SST2 = """\
@@ -175,129 +170,105 @@ def test_metadata_of_saved_recipes_is_passed_over() -> None:
 
 
 @pytest.mark.parametrize(
-    ("item", "message"),
+    ("item", "setting", "line"),
     [
-        (
-            "  - !ConstantPruningModifer {params: __ALL__}",
-            r"line 4: unknown modifier !ConstantPruningModifer; supported are EpochRangeModifier, .*; did you mean "
-            r"'ConstantPruningModifier'\?",
-        ),
-        (
-            "  - !MovementPruningModifier {params: __ALL__}",
-            "line 4: !MovementPruningModifier is a SparseML modifier that is not supported here; GMPruningModifier "
-            "prunes by magnitude; supported are",
-        ),
-        ("  - !LayerThinningModifier {}", "SparseML modifier that is not supported here; supported are"),
-        (
-            "  - !ConstantPruningModifier\n    start_epoch: 0\n    param: __ALL__",
-            r"line 6: unknown field ConstantPruningModifier.param; accepted are start_epoch, end_epoch, params, .*; "
-            r"did you mean 'params'\?",
-        ),
+        ("  - !ConstantPruningModifer {params: __ALL__}", "ConstantPruningModifer", 4),
+        ("  - !MovementPruningModifier {params: __ALL__}", "MovementPruningModifier", 4),
+        ("  - !LayerThinningModifier {}", "LayerThinningModifier", 4),
+        ("  - !ConstantPruningModifier\n    start_epoch: 0\n    param: __ALL__", "ConstantPruningModifier.param", 6),
         (
             "  - !QuantizationModifier\n    start_epoch: 1.0\n    activation_bits: 4",
-            r"line 6: QuantizationModifier.activation_bits is a SparseML field that is not supported here; only its "
-            r"SparseML default \(8\) is accepted, got 4; remove the line",
+            "QuantizationModifier.activation_bits",
+            6,
         ),
-        (
-            "  - !ConstantPruningModifier",
-            "line 4: ConstantPruningModifier.params is missing; expected a name or a list",
-        ),
-        (
-            "  - !DistillationModifier\n    hardness: 1.5",
-            "line 5: DistillationModifier.hardness: expected a number, at least 0 and at most 1, got 1.5",
-        ),
-        (
-            "  - !DistillationModifier {hardness: yes}",
-            "hardness: expected a number, at least 0 and at most 1, got true",
-        ),
-        ("  - !DistillationModifier {hardness: .nan}", "hardness: expected a number, .*, got .nan"),
-        ("  - !DistillationModifier {hardness: 'nan'}", "hardness: expected a number, .*, got nan"),
-        ("  - !DistillationModifier {temperature: 0}", "temperature: expected a number, above 0, got 0"),
-        ("  - !DistillationModifier {distill_output_keys: logits}", "expected a list of names, got logits"),
+        ("  - !ConstantPruningModifier", "ConstantPruningModifier.params", 4),
+        ("  - !DistillationModifier\n    hardness: 1.5", "DistillationModifier.hardness", 5),
+        ("  - !DistillationModifier {hardness: yes}", "DistillationModifier.hardness", 4),
+        ("  - !DistillationModifier {hardness: .nan}", "DistillationModifier.hardness", 4),
+        ("  - !DistillationModifier {hardness: 'nan'}", "DistillationModifier.hardness", 4),
+        ("  - !DistillationModifier {temperature: 0}", "DistillationModifier.temperature", 4),
+        ("  - !DistillationModifier {distill_output_keys: logits}", "DistillationModifier.distill_output_keys", 4),
         (
             "  - !GMPruningModifier {init_sparsity: 0, final_sparsity: {0.5: [a]}, start_epoch: 0, end_epoch: 1, "
             "params: __ALL__}",
-            "final_sparsity: expected a number, at least 0 and below 1, got",
+            "GMPruningModifier.final_sparsity",
+            4,
         ),
         (
             "  - !LearningRateFunctionModifier {start_epoch: 0, end_epoch: 2, init_lr: 1, final_lr: 0, lr_func: step}",
-            "lr_func: expected one of linear, cosine, cyclic_linear, got step",
+            "LearningRateFunctionModifier.lr_func",
+            4,
         ),
         (
             "  - !ConstantPruningModifier\n    params: __ALL__\n    start_epoch: 3.0\n    end_epoch: 2.0",
-            r"line 7: ConstantPruningModifier.end_epoch: expected start_epoch \(3\) or later, or -1 for never, got 2",
+            "ConstantPruningModifier.end_epoch",
+            7,
         ),
-        (
-            "  - !QuantizationModifier\n    start_epoch: 4.0",
-            r"line 5: QuantizationModifier.start_epoch: expected an epoch before the recipe's last \(4\), got 4",
-        ),
+        ("  - !QuantizationModifier\n    start_epoch: 4.0", "QuantizationModifier.start_epoch", 5),
         (
             "  - !QuantizationModifier\n    start_epoch: 2.0\n    disable_quantization_observer_epoch: 1.0",
-            r"line 6: QuantizationModifier.disable_quantization_observer_epoch: expected an epoch after start_epoch",
+            "QuantizationModifier.disable_quantization_observer_epoch",
+            6,
         ),
         (
             "  - !QuantizationModifier {start_epoch: 1.0}\n  - !QuantizationModifier {start_epoch: 2.0}",
-            "line 5: a second QuantizationModifier, the first is in line 4; keep one",
+            "QuantizationModifier",
+            5,
         ),
-        (
-            "  - !ConstantPruningModifier [a, b]",
-            "line 4: !ConstantPruningModifier: expected `name: value` lines .* a list",
-        ),
-        ("  - !ConstantPruningModifier params", "expected `name: value` lines below it, found 'params'"),
-        ("  - ConstantPruningModifier", "line 4: expected `- !NameModifier` with its fields below, found 'Constant"),
-        ("  - params: __ALL__", "expected `- !NameModifier` with its fields below, found a mapping"),
-        ("  - !!python/object/apply:os.system ['true']", "found the tag '!!python/object/apply:os.system'"),
-        ("  - !<tag:x> {a: 1}", "expected `- !NameModifier` with its fields below"),
-        (
-            "  - !ConstantPruningModifier {params: !!python/name:os.system }",
-            "the tag '!!python/name:os.system' is not accepted here",
-        ),
-        ("  - !ConstantPruningModifier {params: [!Thing {}]}", "the tag '!Thing' is not accepted here"),
-        ("  - !ConstantPruningModifier {params: a, params: b}", "line 4: 'params' was already given in line 4"),
-        ("  - !ConstantPruningModifier {[a]: b}", "expected a name before the colon, found a list"),
-        ("  - !ConstantPruningModifier {<<: 3}", "'<<' takes an alias of a mapping, found '3'"),
-        ("  - !ConstantPruningModifier {start_epoch: 1e16, params: a}", "1e16 is beyond the largest accepted number"),
+        ("  - !ConstantPruningModifier [a, b]", "ConstantPruningModifier", 4),
+        ("  - !ConstantPruningModifier params", "ConstantPruningModifier", 4),
+        ("  - ConstantPruningModifier", "", 4),
+        ("  - params: __ALL__", "", 4),
+        ("  - !!python/object/apply:os.system ['true']", "", 4),
+        ("  - !<tag:x> {a: 1}", "", 4),
+        ("  - !ConstantPruningModifier {params: !!python/name:os.system }", "", 4),
+        ("  - !ConstantPruningModifier {params: [!Thing {}]}", "", 4),
+        ("  - !ConstantPruningModifier {params: a, params: b}", "params", 4),
+        ("  - !ConstantPruningModifier {[a]: b}", "", 4),
+        ("  - !ConstantPruningModifier {<<: 3}", "<<", 4),
+        ("  - !ConstantPruningModifier {start_epoch: 1e16, params: a}", "", 4),
     ],
 )
-def test_bad_items(item: str, message: str) -> None:
-    refused(with_item(item), message)
+def test_bad_items(item: str, setting: str, line: int) -> None:
+    with refused(RecipeError, setting, line):
+        load(with_item(item))
+
+
+def test_an_error_reads_as_one_sentence_with_file_line_and_field() -> None:
+    with pytest.raises(RecipeError) as caught:
+        load(with_item("  - !DistillationModifier\n    hardness: 1.5"))
+    assert str(caught.value) == (
+        "recipe text, line 5: DistillationModifier.hardness: expected a number, at least 0 and at most 1, got 1.5"
+    )
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "setting", "line"),
     [
-        ("a: 1\nb: [2\n", "recipe text, line 3: not valid YAML"),
-        ("a: 1\n\tb: 2\n", "line 2: not valid YAML while scanning for the next token: found character"),
-        ("a: \x00\n", "not valid YAML: special characters are not allowed"),
-        ("a: 1\n---\nb: 2\n", "line 2: not valid YAML expected a single document in the stream"),
-        ("\n", "expected `name: value` lines and groups .* found nothing"),
-        ("- a\n- b\n", "at the root, found a list"),
-        ("num_epochs: 3\n", "recipe text: has no modifiers; add a group such as `training_modifiers:`"),
-        ("a_modifiers: []\n", "recipe text: has no modifiers"),
-        ("a_modifiers:\nb: 1\n", "line 1: 'a_modifiers' is a group because .* items, found nothing"),
-        (
-            "num_modifiers: 3\n",
-            "line 1: 'num_modifiers' is a group because its name contains 'modifiers'; .* found '3'",
-        ),
-        ("a_modifiers: !X [1]\n", "'a_modifiers' is a group"),
-        ("a: 1\na: 2\n", "line 2: 'a' was already given in line 1; remove one"),
-        (
-            "a_modifiers:\n  - !DistillationModifier {hardness: 1.0}\n",
-            "recipe text: does not say how many epochs to train; add an EpochRangeModifier",
-        ),
+        ("a: 1\nb: [2\n", "", 3),
+        ("a: 1\n\tb: 2\n", "", 2),
+        ("a: \x00\n", "", None),
+        ("a: 1\n---\nb: 2\n", "", 2),
+        ("\n", "", None),
+        ("- a\n- b\n", "", None),
+        ("num_epochs: 3\n", "", None),
+        ("a_modifiers: []\n", "", None),
+        ("a_modifiers:\nb: 1\n", "a_modifiers", 1),
+        ("num_modifiers: 3\n", "num_modifiers", 1),
+        ("a_modifiers: !X [1]\n", "a_modifiers", 1),
+        ("a: 1\na: 2\n", "a", 2),
+        ("a_modifiers:\n  - !DistillationModifier {hardness: 1.0}\n", "", None),
         (
             "first_stage:\n  training_modifiers:\n    - !EpochRangeModifier {start_epoch: 0, end_epoch: 1}\n",
-            r"line 1: 'first_stage' is a stage \(it holds 'training_modifiers'\) and staged recipes are not supported; "
-            "give each stage a file of its own",
+            "first_stage",
+            1,
         ),
-        (
-            "a: &a [*a]\nb_modifiers: []\n" + f"t_modifiers:\n  {EPOCHS}\n",
-            "line 1: variables refer to one another in a",
-        ),
+        ("a: &a [*a]\nb_modifiers: []\n" + f"t_modifiers:\n  {EPOCHS}\n", "a", 1),
     ],
 )
-def test_bad_texts(text: str, message: str) -> None:
-    refused(text, message)
+def test_bad_texts(text: str, setting: str, line: int | None) -> None:
+    with refused(RecipeError, setting, line):
+        load(text)
 
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -321,32 +292,31 @@ EVAL_BOMB = (
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "setting"),
     [
-        (BOMB + f"t_modifiers:\n  {EPOCHS}\n", "line 2: a variable inside a list must be a single value, found a list"),
-        (NESTED_BOMB, "the recipe unfolds to more than 20000 values; use fewer YAML aliases"),
-        (MERGE_BOMB, "the recipe unfolds to more than 20000 values; use fewer YAML aliases"),
-        (EVAL_BOMB, "line 2: a variable inside a list must be a single value, found a list"),
-        (
-            "v: &v\n  x: *v\n" + f"t_modifiers:\n  {EPOCHS}\n",
-            "line 1: variables refer to one another in a circle: v -> v",
-        ),
-        ("a: " + "[" * 5000 + "\n", "line 1: not valid YAML: nested more than 20 deep"),
-        ("- " * 5000 + "\n", "not valid YAML"),
-        ("a: " + "x" * 100_001 + "\n", "has 100005 characters, a recipe may have at most 100000"),
-        ("a: 1\n" * 3_000, "line 2: 'a' was already given"),
-        ("a: eval(9**9**9)\n" + f"t_modifiers:\n  {EPOCHS}\n", "line 1: .* is beyond the largest accepted number"),
-        ("a: " + "9" * 5000 + "\n" + f"t_modifiers:\n  {EPOCHS}\n", "is beyond the largest accepted number"),
+        (BOMB + f"t_modifiers:\n  {EPOCHS}\n", ""),
+        (NESTED_BOMB, ""),
+        (MERGE_BOMB, ""),
+        (EVAL_BOMB, ""),
+        ("v: &v\n  x: *v\n" + f"t_modifiers:\n  {EPOCHS}\n", "v"),
+        ("a: " + "[" * 5000 + "\n", ""),
+        ("- " * 5000 + "\n", ""),
+        ("a: " + "x" * 100_001 + "\n", ""),
+        ("a: 1\n" * 3_000, "a"),
+        ("a: eval(9**9**9)\n" + f"t_modifiers:\n  {EPOCHS}\n", ""),
+        ("a: " + "9" * 5000 + "\n" + f"t_modifiers:\n  {EPOCHS}\n", ""),
     ],
 )
-def test_no_text_hangs_the_loader(text: str, message: str) -> None:
+def test_no_text_hangs_the_loader(text: str, setting: str) -> None:
     started = time.perf_counter()
-    refused(text, message)
+    with refused(RecipeError, setting):
+        load(text)
     assert time.perf_counter() - started < 5.0
 
 
 def test_nothing_is_built_or_called_by_a_tag(tmp_path: Path) -> None:
     target = tmp_path / "made"
     tag = f"!!python/object/apply:pathlib.Path.mkdir [!!python/object/apply:pathlib.Path ['{target}']]"
-    refused(f"a: {tag}\nt_modifiers:\n  {EPOCHS}\n", "is not accepted here")
+    with refused(RecipeError, "", 1):
+        load(f"a: {tag}\nt_modifiers:\n  {EPOCHS}\n")
     assert not target.exists()

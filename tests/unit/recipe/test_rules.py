@@ -91,7 +91,7 @@ def test_settings_with_an_effect_are_not_reported(items: tuple[str, ...]) -> Non
 def test_a_hidden_learning_rate(items: tuple[str, ...], line: int) -> None:
     (warning,) = warnings(*items)
     assert warning.startswith(f"recipe text, line {line}: ")
-    assert "has no effect: at every epoch a learning-rate modifier that starts later" in warning
+    assert "has no effect: at every epoch a learning-rate modifier decides" in warning
 
 
 def test_variables_that_no_modifier_uses() -> None:

@@ -11,6 +11,7 @@ from sparse_core.modifiers.base import Modifier
 from sparse_core.modifiers.learning_rate import LearningRateFunctionModifier, SetLearningRateModifier
 from sparse_core.modifiers.pruning.magnitude import GMPruningModifier, MagnitudePruningModifier
 from sparse_core.recipe import Recipe, builtin_recipes, load_recipe, require_gradual_pruning, require_pruning
+from tests.refusals import refused
 
 
 def of_type(recipe: Recipe, cls: type[Modifier]) -> tuple[Any, ...]:
@@ -102,13 +103,13 @@ def test_a_modifier_without_fields_and_small_numbers_come_back() -> None:
 
 
 def test_a_recipe_that_never_prunes_is_refused() -> None:
-    with pytest.raises(RecipeError, match="dense/base never prunes, so the result would be dense; add a Constant"):
+    with refused(RecipeError, "recipe"):
         require_pruning(load_recipe("dense/base"))
     require_pruning(load_recipe("sst2/pruned90_quant"))
     require_pruning(load_recipe("sparsify/gradual_quant"))
 
 
 def test_a_recipe_that_makes_no_zeros_is_refused() -> None:
-    with pytest.raises(RecipeError, match="sst2/pruned90_quant makes no zeros, so a dense model would stay dense"):
+    with refused(RecipeError, "recipe"):
         require_gradual_pruning(load_recipe("sst2/pruned90_quant"))
     require_gradual_pruning(load_recipe("sparsify/gradual_quant"))

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sparse_core.errors import RecipeError, SparseCoreError
+from sparse_core.errors import ConfigError, RecipeError
 from sparse_core.recipe import builtin_recipes, load_recipe
+from tests.refusals import refused
 
 YAML = "end: 3\na_modifiers:\n  - !EpochRangeModifier {start_epoch: 0, end_epoch: eval(end)}\n"
 BAD_LINE = "a_modifiers:\n  - !EpochRangeModifier {start_epoch: 0, end: 3}\n"
@@ -47,7 +48,7 @@ def test_front_matter_keeps_the_lines_of_the_file(tmp_path: Path, fence: str, he
     assert load_recipe(path).num_epochs == 3.0
     path.write_text(f"{head}{fence}\n{BAD_LINE}{fence}\n")
     line = head.count("\n") + 3
-    with pytest.raises(RecipeError, match=rf"recipe\.md, line {line}: unknown field EpochRangeModifier.end"):
+    with refused(RecipeError, "EpochRangeModifier.end", line):
         load_recipe(path)
 
 
@@ -97,44 +98,34 @@ def test_a_stub_in_a_mirror_is_its_file(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_object_storage_is_refused_by_its_one_seam() -> None:
-    with pytest.raises(SparseCoreError, match=r"^recipe: s3://recipes/mine\.yaml is in object storage"):
+    with refused(ConfigError, "recipe"):
         load_recipe("s3://recipes/mine.yaml")
 
 
 @pytest.mark.parametrize(
-    ("source", "message"),
-    [
-        ("sst2/pruned90_quantt", r"'sst2/pruned90_quantt' is no file, .*did you mean 'sst2/pruned90_quant'\?"),
-        ("nowhere.yaml", "recipe: 'nowhere.yaml' is no file, no directory with a recipe.yaml and no built-in recipe"),
-        (
-            "zoo:nlp/text_classification/x",
-            "^recipe: 'zoo:nlp/text_classification/x' has 3 parts, but a SparseZoo stub h",
-        ),
-        ("x" * 5000, "is no file"),
-        ("bad\0name", "is no file"),
-        ("", "is no file"),
-    ],
+    "source",
+    ["sst2/pruned90_quantt", "nowhere.yaml", "zoo:nlp/text_classification/x", "x" * 5000, "bad\0name", ""],
 )
-def test_sources_that_do_not_exist(source: str, message: str) -> None:
-    for given in (source, Path(source)) if source else (source,):
-        with pytest.raises(RecipeError, match=message):
-            load_recipe(given)
+def test_sources_that_do_not_exist(source: str) -> None:
+    for named in (source, Path(source)) if source else (source,):
+        with refused(RecipeError, "recipe"):
+            load_recipe(named)
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "message"),
+    ("name", "content", "setting"),
     [
-        ("r.json", b"{}", "r.json is not a recipe file; accepted are .yaml, .yml and .md with front matter"),
-        ("r.yaml", b"a: \xff\n", r"is not UTF-8 text \(byte 3\); save it as UTF-8"),
-        ("r.md", b"# title\n", "has no front matter; put the recipe between two lines of `---`"),
-        ("r.md", b"---\na: 1\n", "has no front matter"),
-        ("r.yaml", b"a" * 500_000, "a recipe may have at most 100000"),
-        ("r.yaml", b"", "r.yaml: expected `name: value` lines"),
+        ("r.json", b"{}", "recipe"),
+        ("r.yaml", b"a: \xff\n", "recipe"),
+        ("r.md", b"# title\n", "recipe"),
+        ("r.md", b"---\na: 1\n", "recipe"),
+        ("r.yaml", b"a" * 500_000, ""),
+        ("r.yaml", b"", ""),
     ],
 )
-def test_files_that_are_no_recipe(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+def test_files_that_are_no_recipe(tmp_path: Path, name: str, content: bytes, setting: str) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(RecipeError, match=message):
+    with refused(RecipeError, setting):
         load_recipe(tmp_path / name)
 
 
@@ -146,7 +137,7 @@ def test_an_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(RecipeError, match="r.yaml cannot be read: Permission denied"):
+    with refused(RecipeError, "recipe"):
         load_recipe(path)
 
 

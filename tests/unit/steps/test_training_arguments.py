@@ -134,5 +134,5 @@ def test_a_teacher_that_is_not_used_is_mentioned(inputs, tmp_path, caplog):
             settings=TrainingSettings(**settings()),
         ).execute()  # fmt: skip
     lines = [message for message in caplog.messages if "teacher" in message and "not used" in message]
-    assert lines == ["teacher: given, but the recipe has no DistillationModifier, so it is not used"]
+    assert lines == ["teacher: not used, because nothing in the recipe learns from a teacher"]
     assert "use_teacher_tokenizer has no effect: nothing is distilled" in caplog.messages

@@ -10,6 +10,7 @@ import transformers
 from sparse_core.errors import ModelError
 from sparse_core.modifiers.distillation.teacher import TeacherOutputCollator
 from sparse_core.training import Trainer, TrainingArguments
+from tests.refusals import refused
 from tests.unit.tasks.conftest import make_tokenizer
 
 HARDNESS, TEMPERATURE = 0.75, 2.0
@@ -226,7 +227,7 @@ def test_a_step_in_which_nothing_is_labelled_changes_nothing(num_labels_in_step,
 
 
 def test_own_rows_are_refused_where_tokens_change_from_epoch_to_epoch(tmp_path):
-    with pytest.raises(ModelError, match="teacher_dataset: the tokens of a BertForMaskedLM change from epoch to epoch"):
+    with refused(ModelError, "teacher_dataset"):
         make_trainer(
             "MaskedLM", tmp_path, make("MaskedLM"), teacher=make("MaskedLM", 7), teacher_dataset=make_rows(lambda _: {})
         )
@@ -238,7 +239,7 @@ def test_an_output_that_the_student_lacks_is_refused(tmp_path):
     trainer = make_trainer(
         "SequenceClassification", tmp_path, make("SequenceClassification"), teacher=teacher, recipe=recipe
     )
-    with pytest.raises(ModelError, match="distill_output_keys: the model has no output 'start_logits'; it has loss"):
+    with refused(ModelError, "model"):
         trainer.train()
 
 

@@ -16,6 +16,7 @@ from sparse_core.modifiers.distillation.losses import (
     squared_error,
     valid_positions,
 )
+from tests.refusals import refused
 
 
 def test_kl_of_two_rows_by_hand():
@@ -106,7 +107,7 @@ def test_the_loss_follows_from_the_output():
 
 
 def test_another_number_of_classes_is_refused():
-    with pytest.raises(ModelError, match=r"distill_teacher: the teacher's logits have shape \(1, 3\) where .*\(1, 2\)"):
+    with refused(ModelError, "distill_teacher"):
         output_divergence("logits", torch.zeros(1, 2), torch.zeros(1, 3), 2.0)
 
 

@@ -30,6 +30,7 @@ from sparse_core.modifiers.quantization.hf_quantizer import (
 )
 from sparse_core.modifiers.quantization.modules import QuantEmbedding, QuantLinear, fake_quantizers
 from sparse_core.modifiers.quantization.settings import QuantizationSettings
+from tests.refusals import refused
 
 MakeBert = Callable[..., PreTrainedModel]
 Batch = dict[str, Any]
@@ -174,7 +175,7 @@ def test_half_precision_is_not_offered(trained: PreTrainedModel, tmp_path: Path,
     trained.save_pretrained(tmp_path)
     loaded = BertForSequenceClassification.from_pretrained(tmp_path, dtype=torch.bfloat16)
     assert {tensor.dtype for tensor in loaded.state_dict().values()} == {torch.float32, torch.int32}
-    with pytest.raises(ModelError, match="dtype: quantization needs float32 weights, .* has torch.bfloat16"):
+    with refused(ModelError, "dtype"):
         apply_quantization(make_bert().to(torch.bfloat16), QuantizationSettings())
 
 
@@ -185,7 +186,7 @@ def test_trainer_accepts_the_model(trained: PreTrainedModel, tmp_path: Path) -> 
 
 
 def test_quantizing_twice_is_refused(trained: PreTrainedModel) -> None:
-    with pytest.raises(ModelError, match="BertForSequenceClassification is quantized already"):
+    with refused(ModelError, "model"):
         apply_quantization(trained, QuantizationSettings())
 
 
@@ -194,9 +195,9 @@ def test_a_float_model_with_the_same_config_is_not_taken_for_quantized(trained: 
 
 
 def test_unknown_key_and_phase_in_config_json_are_refused() -> None:
-    with pytest.raises(ModelError, match="quantization_config: unknown key 'weight_bit'.*did you mean 'weight_bits'"):
+    with refused(ModelError, "quantization_config.weight_bit"):
         SparsePipelinesConfig(weight_bit=8)
-    with pytest.raises(ModelError, match="quantization_config.phase: expected 'observing' or 'frozen', got 'warm'"):
+    with refused(ModelError, "quantization_config.phase"):
         SparsePipelinesConfig(phase="warm")  # type: ignore[arg-type]
 
 

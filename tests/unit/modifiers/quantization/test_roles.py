@@ -10,6 +10,7 @@ from transformers import BertForQuestionAnswering, BertForTokenClassification, B
 
 from sparse_core.errors import RecipeError
 from sparse_core.modifiers.quantization.roles import parts_of, resolve_submodules
+from tests.refusals import refused
 
 BERT_SUBMODULES = ("bert.embeddings", "bert.encoder", "bert.pooler", "classifier")
 SIZES = {"vocab_size": 20, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16,
@@ -85,9 +86,7 @@ def test_a_missing_pooler_is_left_out_with_a_line_in_the_log(caplog: pytest.LogC
 def test_model_without_a_head_has_roles_but_no_classifier(make_bert: MakeBert) -> None:
     model = make_bert(BertModel)
     assert resolve_submodules(model, ("bert.encoder", "bert.pooler")) == ["encoder", "pooler"]
-    with pytest.raises(
-        RecipeError, match="submodules: 'classifier' is not a module of BertModel, which has embeddings"
-    ):
+    with refused(RecipeError, "submodules"):
         resolve_submodules(model, ("classifier",))
 
 
@@ -97,17 +96,14 @@ def test_same_submodule_named_twice_counts_once(make_bert: MakeBert) -> None:
 
 @pytest.mark.parametrize("name", ["bert.encodr", "bert.encoder.layer.9", "a.b.encoder", "head", "pre_classifier"])
 def test_submodule_without_counterpart_is_refused(make_bert: MakeBert, name: str) -> None:
-    with pytest.raises(
-        RecipeError,
-        match=f"submodules: '{name}' is not a module of BertForTokenClassification, which has "
-        "bert.embeddings, bert.encoder, dropout, classifier",
-    ):
+    with refused(RecipeError, "submodules"):
         resolve_submodules(make_bert(BertForTokenClassification), (name,))
 
 
 def test_the_nearest_submodule_is_proposed(make_bert: MakeBert) -> None:
-    with pytest.raises(RecipeError, match="did you mean 'bert.encoder'"):
+    with pytest.raises(RecipeError) as caught:
         resolve_submodules(make_bert(), ("bert.encodr",))
+    assert caught.value.fix == "did you mean 'bert.encoder'?"
 
 
 def test_parts_are_those_of_the_base_model_and_of_the_head(make_bert: MakeBert) -> None:

@@ -16,6 +16,7 @@ from transformers import (
 from sparse_core.errors import RecipeError
 from sparse_core.modifiers.quantization.settings import QuantizationSettings
 from sparse_core.modifiers.quantization.targets import quantization_targets, settings_for
+from tests.refusals import refused
 
 MakeBert = Callable[..., PreTrainedModel]
 
@@ -71,13 +72,13 @@ def test_subclass_of_a_known_layer_is_left_alone() -> None:
 
 def test_unknown_module_type_is_refused(make_bert: MakeBert) -> None:
     settings = QuantizationSettings(exclude_module_types=("LayerNrom",))
-    with pytest.raises(RecipeError, match="exclude_module_types: 'LayerNrom' is neither .*did you mean 'LayerNorm'"):
+    with refused(RecipeError, "exclude_module_types"):
         quantization_targets(make_bert(), settings)
 
 
 def test_nothing_to_quantize_is_refused(make_bert: MakeBert) -> None:
     settings = QuantizationSettings(submodules=("dropout",))
-    with pytest.raises(RecipeError, match=r"nothing of BertForSequenceClassification .* submodules \[dropout\]"):
+    with refused(RecipeError, "submodules"):
         quantization_targets(make_bert(), settings)
 
 
@@ -96,7 +97,7 @@ def test_kept_float_is_only_what_the_settings_name(make_bert: MakeBert) -> None:
 
 def test_nothing_but_a_tied_decoder_is_nothing(make_bert: MakeBert) -> None:
     settings = QuantizationSettings(submodules=("cls.predictions.decoder",))
-    with pytest.raises(RecipeError, match="nothing of BertForMaskedLM would be quantized"):
+    with refused(RecipeError, "submodules"):
         quantization_targets(make_bert(BertForMaskedLM), settings)
 
 
