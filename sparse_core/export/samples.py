@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-
 def write_samples(directory: Path, model: PreTrainedModel, task: Task, rows: Dataset, collator: Collator) -> None:
     """Writes `sample-inputs/inp-0000.npz` and `sample-outputs/out-0000.npz`, and so on, without a batch axis.
 

@@ -34,7 +34,6 @@ def qat_finalize(
         SparseCoreError: the model has no checkpoint of this recipe, or the inputs do not fit one another.
     """
     from sparse_core.artifacts.model import CHECKPOINT_FOLDER, Model
-    from sparse_core.artifacts.model import CHECKPOINT_FOLDER, Model
     from sparse_core.errors import ModelError
     from sparse_core.recipe import load_recipe
 

@@ -32,5 +32,12 @@ def sparse_transfer(
     loaded = load_recipe(recipe)
     require_pruning(loaded)
     return run_training(
-        "sparse_transfer", model, dataset, loaded, output, settings, teacher=teacher, stop_epoch=loaded.quantization_start
+        "sparse_transfer",
+        model,
+        dataset,
+        loaded,
+        output,
+        settings,
+        teacher=teacher,
+        stop_epoch=loaded.quantization_start,
     )

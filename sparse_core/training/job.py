@@ -226,7 +226,8 @@ def scores_of(metrics: Mapping[str, float]) -> dict[str, float]:
     return {
         name: float(value)
         for name, value in metrics.items()
-        if name.startswith("eval_") and not name.removesuffix(MISMATCHED_SUFFIX).endswith((*TIMING_SUFFIXES, "_samples"))
+        if name.startswith("eval_")
+        and not name.removesuffix(MISMATCHED_SUFFIX).endswith((*TIMING_SUFFIXES, "_samples"))
     }
 
 

@@ -22,8 +22,8 @@ from transformers.trainer import TRAINER_STATE_NAME
 
 from sparse_core.artifacts.model import CONFIG_NAME, is_model_file, is_weight_file
 from sparse_core.artifacts.record import RunRecord
-from sparse_core.errors import ArtifactError, ConfigError, OutputError, Setting, plain
 from sparse_core.artifacts.samples import INPUTS_FOLDER, OUTPUTS_FOLDER
+from sparse_core.errors import ArtifactError, ConfigError, OutputError, Setting, plain
 from sparse_core.store import MANIFEST_NAME, publishing_into, write_json
 from sparse_core.training.checkpoints import last_whole_checkpoint
 

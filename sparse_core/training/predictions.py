@@ -69,7 +69,7 @@ def write_predictions(
     elif task.name == "token_classification":
         path, lines = output_dir / "predictions.txt", _tags(schema, predictions, rows, examples, tokenizer)
     else:
-        raise ConfigError(f"--do_predict: {task.name} has no predictions to write; use --do_eval")
+        raise ConfigError("do_predict", f"{task.name} has no predictions to write", fix="use do_eval for its scores")
     with publishing_file(path) as partial, partial.open("w", encoding="utf-8") as stream:
         stream.writelines(f"{line}\n" for line in lines)
     return path

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from sparse_core.artifacts.dataset import DatasetSchema
 from sparse_core.artifacts.model import TOKENIZER_NAMES, Model
-from sparse_core.errors import ModelError, renamed_settings
+from sparse_core.errors import ModelError, Setting, renamed_settings
 from sparse_core.modifiers.distillation.losses import MULTI_LABEL, REGRESSION, SPAN_OUTPUTS
 from sparse_core.modifiers.distillation.teacher import Collator
 from sparse_core.sources.models.find import copy_model, find_model
@@ -126,9 +126,9 @@ def resolve_teacher(
         of_teacher = load_tokenizer(directory)
         if of_teacher.get_vocab() != tokenizer.get_vocab():  # how text was cut into tokens is past and gone here
             raise ModelError(
-                f"distill_teacher: {directory} has another tokenizer than the model: "
-                f"{tokenizer_difference(tokenizer, of_teacher)}; "
-                + _advice(head_of(model), "give its own tokens as teacher_dataset")
+                "teacher",
+                f"{directory} has another tokenizer than the model: {tokenizer_difference(tokenizer, of_teacher)}",
+                fix=_advice(head_of(model), "give the teacher's own tokens as teacher_dataset"),
             )
     if not Model(directory).has_pickled_weights():
         return _load(directory, model)
@@ -187,15 +187,16 @@ def teacher_rows(
         if tokenizer.model_max_length < max_seq_length:
             raise ModelError(
                 "teacher",
-                f"{teacher} reads at most {tokenizer.model_max_length} tokens, fewer than the {max_seq_length} of a row",
+                f"{teacher} reads at most {tokenizer.model_max_length} tokens, and rows have up to {max_seq_length}",
                 fix=("lower ", Setting("max_seq_length"), ", or use a teacher that reads as many"),
             )
         if not head.has_fixed_inputs or set(tokenizer.model_input_names) <= set(own.model_input_names):
             return {}
     elif head.is_per_token or not use_teacher_tokenizer:
         raise ModelError(
-            f"{setting}: {teacher} has another tokenizer than the model {model}: {difference}; "
-            + _advice(head, "set use_teacher_tokenizer, which gives the teacher tokens of its own")
+            "teacher",
+            f"{teacher} has another tokenizer than the model {model}: {difference}",
+            fix=_advice(head, "set ", Setting("use_teacher_tokenizer"), ", so that the teacher reads its own tokens"),
         )
     logger.info("teacher: %s reads the tokens of its own tokenizer", teacher)
     return {
@@ -206,13 +207,11 @@ def teacher_rows(
     }
 
 
-def _advice(head: Head, fix: str) -> str:
+def _advice(head: Head, *fix: str | Setting) -> tuple[str | Setting, ...]:
+    train_another = "train a teacher that starts from the model's tokenizer"
     if head.is_per_token:
-        return (
-            "the outputs of this task belong to tokens, so both must read the same ones; train a teacher that starts "
-            "from the model's tokenizer"
-        )
-    return f"{fix}, or train a teacher that starts from the model's tokenizer"
+        return ("the outputs of this task belong to tokens, so both must read the same ones; ", train_another)
+    return (*fix, f", or {train_another}")
 
 
 def without_teacher_inputs(dataset: Any) -> tuple[Any, Dataset | None]:

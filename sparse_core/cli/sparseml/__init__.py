@@ -1,7 +1,8 @@
-"""The commands that SparseML had: `text_classification` and the other tasks, and its form of `export_onnx`.
+"""SparseML's commands: `text_classification` and the other tasks, and its form of `export_onnx`.
 
-Their flags are Hugging Face's and many; so they are parsed by `sparse_core.finetune`, which loads transformers, and
-only once such a command runs. The prefixes `train.` and `transformers.` of the old commands are accepted.
+Flags go in, a request comes out: the training job and the export job do the work. The flags are Hugging Face's and
+many, so the modules beside this one load transformers, and are loaded only when such a command runs. The prefixes
+`train.` and `transformers.` of the old commands are accepted.
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ def _train(task: str, words: list[str]) -> None:
     configure_logging()
     _require_transformers()
     from sparse_core.cli.sparseml.parser import parse
-    from sparse_core.cli.sparseml.training import finetune
+    from sparse_core.cli.sparseml.training import run_command
 
-    finetune(parse(task, words))
+    run_command(parse(task, words))
 
 
 def _export(words: list[str]) -> None:
@@ -61,5 +62,7 @@ def _require_transformers() -> None:
     try:
         import transformers  # noqa: F401
     except ImportError:
-        raise DependencyError("this command needs torch and transformers; install `sparse-pipelines[train]`") from None
+        raise DependencyError(
+            "", "this command needs torch and transformers", fix="install `sparse-pipelines[train]`"
+        ) from None
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # metrics and log lines in their order

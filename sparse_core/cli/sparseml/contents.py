@@ -1,4 +1,4 @@
-"""What the files and directories hold that a training command's flags name, as fingerprints by flag."""
+"""Identities of the files that the flags of a training command name."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ _TESTED = ("test", UNLABELLED_TEST)
 def contents_of(
     arguments: Arguments, *, model: Path, teacher: Path | None, dataset: Path, recipe: Recipe | None
 ) -> dict[str, str]:
-    """Flag -> fingerprint of what it gives to the training, for the flags that name files.
+    """From each flag that names files to the identity of what it gives to the training.
 
     Args:
-        arguments: the command's.
-        model: directory that the training starts from.
-        teacher: directory of the teacher, if there is one.
-        dataset: Dataset artifact.
-        recipe: with its variables' values, if there is one.
+        arguments: of the command.
+        model: folder that the training starts from.
+        teacher: folder of the teacher; None: there is none.
+        dataset: dataset artifact.
+        recipe: the recipe; None: there is none.
 
     Raises:
         ModelError: a directory lacks weights or a tokenizer.
     """
-    found = {**_of_data(arguments.data, dataset), **_of_model(arguments.model, model)}
+    contents = {**_of_data(arguments.data, dataset), **_of_model(arguments.model, model)}
     if teacher is not None:
         names = (CONFIG_NAME, *Model(teacher).weight_files(), *Model(teacher).tokenizer_files())
-        found["distill_teacher"] = identity(*(teacher / name for name in names))
+        contents["distill_teacher"] = identity(*(teacher / name for name in names))
     if recipe is not None:
-        found["recipe"] = identity(recipe.to_yaml())
-    return found
+        contents["recipe"] = identity(recipe.to_yaml())
+    return contents
 
 
 def _of_data(data: DataArguments, dataset: Path) -> dict[str, str]:
-    """By the hashes that the artifact's manifest has already; test rows decide nothing of a training."""
+    """From the hashes of the artifact's manifest; test rows do not affect a training."""
     files, schema = read_manifest(dataset)["files"], read_schema(dataset)
     labels = json.dumps([schema.label_names, schema.task_args], sort_keys=True)
     parts: dict[str, list[str]] = {}
@@ -56,7 +56,7 @@ def _of_data(data: DataArguments, dataset: Path) -> dict[str, str]:
 
 
 def _source_of(split: str, data: DataArguments) -> str:
-    """The flag that the rows of a split come by."""
+    """The flag that gives the rows of a split."""
     sources = ["train_file", "dataset_name", "task_name"]
     if split != "train":
         sources = ["validation_file", *(["test_file"] if getattr(data, "eval_on_test", False) else []), *sources]

@@ -1,4 +1,4 @@
-"""The data of a training command as a Dataset artifact, kept for the next command that asks for the same."""
+"""The data of a command as a dataset artifact, kept in the cache for the next command that needs the same."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sparse_core import __version__
 from sparse_core.artifacts.dataset import read_schema, split_path
 from sparse_core.artifacts.record import RunRecord
 from sparse_core.errors import ConfigError, renamed_settings
+from sparse_core.fields import json_object
 from sparse_core.steps.fetch_dataset import fetch_dataset
 from sparse_core.store import cached, identity, local_path
 
@@ -40,7 +41,7 @@ _COLUMN_FLAGS = {
 
 
 def dataset_directory(command: TaskCommand, data: DataArguments, *, trains: bool, evaluates: bool) -> Path:
-    """The Dataset artifact of the flags, made now or by an earlier command.
+    """The dataset artifact of the flags, made now or by an earlier command.
 
     Args:
         command: whose flags they are.
@@ -56,17 +57,18 @@ def dataset_directory(command: TaskCommand, data: DataArguments, *, trains: bool
     settings |= _stand_ins(command, data, settings, trains, evaluates)
     if not trains and settings.get("validation_file") and not settings.get("train_file"):
         raise ConfigError(
-            f"--train_file: not given; the labels of {command.task} come from the training rows, so they are needed "
-            "also where nothing is trained"
+            "train_file",
+            f"is not given, and the labels of {command.task} come from the training rows",
+            fix="give the training rows too",
         )
     has_data = any(settings.get(name) for name in _SOURCES)
     if not has_data and not (command.task == "text_classification" and settings.get("task_name")):
-        raise ConfigError("--dataset_name: no data is given; name a data set, or files with --train_file")
-    further = getattr(data, "dataset_name_2", None)
-    flags = flags_of(data)
-    if further is None:
+        raise ConfigError("dataset_name", "no data is given", fix="name a data set, or files with --train_file")
+    second_name = getattr(data, "dataset_name_2", None)
+    flags = data_flags(data)
+    if second_name is None:
         return _fetched(settings, data, flags)
-    second = {"dataset_name": further, "dataset_config_name": getattr(data, "dataset_config_name_2", None) or ""}
+    second = {"dataset_name": second_name, "dataset_config_name": getattr(data, "dataset_config_name_2", None) or ""}
     kept = {name: value for name, value in settings.items() if name not in (*_SOURCES, "dataset_revision")}
     flags_of_second = {**flags, **{name: f"{name}_2" for name in second}}
     limits = {"train": data.max_train_samples, "validation": data.max_eval_samples}
@@ -87,12 +89,12 @@ def _fetched(settings: dict[str, Any], data: DataArguments, flags: dict[str, str
 
     folder, was_there = cached("datasets", key[:32], write, refresh=data.overwrite_cache)
     if was_there:
-        logger.info("data: taken from %s; --overwrite_cache reads it again", folder)
+        logger.info("data: read from the cache, %s; --overwrite_cache reads it again", folder)
     return folder
 
 
 def _joined(first: Path, second: Path, limits: dict[str, int | None]) -> Path:
-    """A Dataset artifact with the rows of both, split by split, and of these the first so many."""
+    """A dataset artifact with the rows of both, split by split, up to a number of rows."""
     import pyarrow as pa
 
     schemas = [read_schema(source) for source in (first, second)]
@@ -150,15 +152,15 @@ def settings_of(command: TaskCommand, data: DataArguments) -> dict[str, Any]:
 def _stand_ins(
     command: TaskCommand, data: DataArguments, settings: dict[str, Any], trains: bool, evaluates: bool
 ) -> dict[str, str]:
-    """Files in place of those that a Dataset artifact has and this command does not read."""
-    given = [name for name in (data.train_file, data.validation_file, getattr(data, "test_file", None)) if name]
-    found: dict[str, str] = {}
-    if given and data.train_file is None and not trains and command.task in _WITHOUT_LABELS:
-        found["train_file"] = given[0]
+    """Files for the splits that a dataset artifact has and this command does not read."""
+    named = [name for name in (data.train_file, data.validation_file, getattr(data, "test_file", None)) if name]
+    files: dict[str, str] = {}
+    if named and data.train_file is None and not trains and command.task in _WITHOUT_LABELS:
+        files["train_file"] = named[0]
     is_split_off = settings.keys() & {"validation_ratio", "eval_on_test"}
-    if given and data.validation_file is None and not evaluates and not is_split_off:
-        found["validation_file"] = given[0]
-    return found
+    if named and data.validation_file is None and not evaluates and not is_split_off:
+        files["validation_file"] = named[0]
+    return files
 
 
 def task_args(command: TaskCommand, data: DataArguments) -> dict[str, Any]:
@@ -167,17 +169,12 @@ def task_args(command: TaskCommand, data: DataArguments) -> dict[str, Any]:
     Raises:
         ConfigError: --task_args is not a JSON object.
     """
-    try:
-        further = json.loads(data.task_args or "{}")
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"--task_args: expected a JSON object, got '{data.task_args}' ({error})") from None
-    if not isinstance(further, dict):
-        raise ConfigError(f"--task_args: expected a JSON object, got '{data.task_args}'")
-    return {**{name: getattr(data, name) for name in command.options}, **further}
+    options = json_object(data.task_args, "task_args", '{"threshold": 0.5}')
+    return {**{name: getattr(data, name) for name in command.options}, **options}
 
 
-def flags_of(data: DataArguments) -> dict[str, str]:
-    """Settings of fetch_dataset and options of the task -> the flag that decides each."""
+def data_flags(data: DataArguments) -> dict[str, str]:
+    """From a setting of fetch_dataset, or an option of the task, to the flag that decides it."""
     same = {name: name for name in vars(data)}
     columns = {setting: flag for flag, setting in _COLUMN_FLAGS.items() if hasattr(data, flag)}
     percentage = {"validation_ratio": "validation_split_percentage"} if "validation_ratio" not in same else {}

@@ -5,24 +5,24 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparse_core.artifacts.model import Model
 from sparse_core.artifacts.recipe import RECIPE_NAME
-from sparse_core.errors import ConfigError, OutputError, did_you_mean
+from sparse_core.artifacts.record import RunRecord
+from sparse_core.cli.sparseml.arguments import COMMANDS, LONGEST_DEFAULT, DataArguments, flag
+from sparse_core.cli.sparseml.data import dataset_directory, task_args
+from sparse_core.cli.sparseml.parser import FlagParser, instance
+from sparse_core.errors import ConfigError, OutputError, did_you_mean, renamed_settings
 from sparse_core.export.deployment import MODEL_NAME, write_deployment
+from sparse_core.export.generated import compare_on_generated
 from sparse_core.export.onnx import export_model, model_inputs
+from sparse_core.export.samples import write_samples
 from sparse_core.export.settings import OPSETS, WEIGHT_TYPES
 from sparse_core.export.verify import Tolerance, verify
-from sparse_core.cli.sparseml.arguments import COMMANDS, LONGEST_DEFAULT, DataArguments, flag
-from sparse_core.cli.sparseml.parser import FlagParser, instance, named_as_flags
-from sparse_core.cli.sparseml.data import dataset_directory, task_args
-from sparse_core.export.generated import compare_on_generated
-from sparse_core.finetune.record import read_record
-from sparse_core.export.samples import write_samples
 from sparse_core.modifiers.quantization.hf_quantizer import quantization_of
 from sparse_core.store import MANIFEST_NAME, publishing, read_manifest, require_room
 from sparse_core.tasks import DatasetSchema, get_task, read_examples, read_schema, task_of
@@ -132,7 +132,7 @@ def export(arguments: ExportArguments) -> Path:
     assert arguments.model_path is not None and arguments.task is not None
     directory = Path(arguments.model_path).resolve()
     target = directory.parent / FOLDER_NAME
-    with named_as_flags({"model": "model_path", "output": "model_path"}):
+    with renamed_settings({"model": "model_path", "output": "model_path"}):
         data = _data_flags(arguments, directory)
         schema, dataset = _schema(arguments, directory, data)
         task = task_of(schema)
@@ -169,11 +169,10 @@ def _data_flags(arguments: ExportArguments, directory: Path) -> DataArguments | 
     assert arguments.task is not None
     command = COMMANDS[arguments.task]
     if arguments.data_args is None:
-        with suppress(OutputError):  # a file of that name that is no record
-            settings = (read_record(directory) or {}).get("settings", {})
-            if settings.get("command") == arguments.task:
-                names = [field.name for field in fields(command.data) if field.name in settings]
-                return command.data(**{name: settings[name] for name in names})
+        record = RunRecord.read(directory)
+        if record is not None and record.step == arguments.task:
+            names = [field.name for field in fields(command.data) if field.name in record.settings]
+            return command.data(**{name: record.settings[name] for name in names})
         logger.info("--model_path: no record of a training is there; the manifest has the default options of the task")
         return None
     try:

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparse_core.artifacts.model import CONFIG_NAME, TOKENIZER_NAMES, Model
-from sparse_core.errors import ConfigError, did_you_mean, renamed_settings
 from sparse_core.cli.sparseml.arguments import ModelArguments, PretrainingModelArguments
-from sparse_core.cli.sparseml.parser import named_as_flags
+from sparse_core.errors import ConfigError, listed, nearest, renamed_settings
 from sparse_core.sources.models.find import copy_model, find_model
 from sparse_core.tasks.tokenizers import load_tokenizer
 
@@ -39,12 +38,12 @@ def student_directory(arguments: Arguments, scratch: Path) -> Path:
     if model.model_name_or_path is None:
         if isinstance(model, PretrainingModelArguments) and (model.model_type or model.config_name):
             return _from_scratch(model, arguments.training.seed, scratch / "new")
-        raise ConfigError("--model_name_or_path: not given; expected a directory, a hub id or a zoo: stub")
+        raise ConfigError("model_name_or_path", "is not given", accepted="a folder, a hub id or a zoo: stub")
     if getattr(model, "model_type", None):
         logger.warning("--model_type has no effect: it is for a model from scratch, without --model_name_or_path")
     if getattr(model, "config_overrides", None):
         raise ConfigError(
-            "--config_overrides: only for a model from scratch; leave --model_name_or_path out, or the overrides"
+            "config_overrides", "is for a model from scratch", fix="leave out --model_name_or_path, or the overrides"
         )
     found = _found(model, "model_name_or_path", model.model_name_or_path, model.model_revision)
     directory = _as_safetensors(found, scratch / "student")
@@ -59,7 +58,7 @@ def student_directory(arguments: Arguments, scratch: Path) -> Path:
         _replace(together, [CONFIG_NAME], _found(model, "config_name", model.config_name, config_only=True))
     if model.tokenizer_name is not None:
         source = _found(model, "tokenizer_name", model.tokenizer_name)
-        with named_as_flags({"model": "tokenizer_name"}):
+        with renamed_settings({"model": "tokenizer_name"}):
             Model(source).tokenizer_files()
             _replace(together, list(TOKENIZER_NAMES), source)
             load_tokenizer(together, called=model.tokenizer_name)
@@ -109,10 +108,12 @@ def _from_scratch(model: PretrainingModelArguments, seed: int, directory: Path) 
     import transformers
 
     if model.tokenizer_name is None:
-        raise ConfigError("--tokenizer_name: not given; a model from scratch needs a tokenizer, which is not made here")
+        raise ConfigError(
+            "tokenizer_name", "is not given, and a model from scratch needs a tokenizer", fix="name an existing one"
+        )
     tokenizer_source = _found(model, "tokenizer_name", model.tokenizer_name)
     directory.mkdir()
-    with named_as_flags({"model": "tokenizer_name"}):
+    with renamed_settings({"model": "tokenizer_name"}):
         for name in Model(tokenizer_source).tokenizer_files():
             shutil.copyfile(tokenizer_source / name, directory / name)
     tokenizer = transformers.AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
@@ -124,7 +125,7 @@ def _from_scratch(model: PretrainingModelArguments, seed: int, directory: Path) 
         network = transformers.AutoModelForMaskedLM.from_config(config)
     except (ValueError, TypeError, KeyError, RuntimeError) as error:
         setting = "config_name" if model.config_name is not None else "config_overrides"
-        raise ConfigError(f"--{setting}: no model can be made of it: {' '.join(str(error).split())}") from None
+        raise ConfigError(setting, f"no model can be made of it: {' '.join(str(error).split())}") from None
     logger.info("a new %s of %.1f million parameters, with random weights", config.model_type, _millions(network))
     network.save_pretrained(directory)
     return directory
@@ -141,15 +142,17 @@ def _config(model: PretrainingModelArguments) -> PretrainedConfig:
     if model.config_name is not None:
         if model.config_overrides:
             raise ConfigError(
-                "--config_overrides: does not go with --config_name; write the values into its config.json"
+                "config_overrides", "does not go with --config_name", fix="write the values into its config.json"
             )
         directory = _found(model, "config_name", model.config_name, config_only=True)
         return transformers.AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
     accepted = sorted({config.model_type for config in MODEL_FOR_MASKED_LM_MAPPING})
     if model.model_type not in accepted:
         raise ConfigError(
-            f"--model_type: no masked language model is of the type '{model.model_type}'"
-            f"{did_you_mean(str(model.model_type), accepted)}; accepted are {', '.join(accepted)}"
+            "model_type",
+            accepted=f"one of {listed(accepted)}",
+            got=model.model_type,
+            fix=nearest(model.model_type, accepted),
         )
     config = CONFIG_MAPPING[model.model_type]()
     if model.config_overrides:
@@ -157,6 +160,6 @@ def _config(model: PretrainingModelArguments) -> PretrainedConfig:
             config.update_from_string(model.config_overrides)
         except ValueError as error:
             raise ConfigError(
-                f"--config_overrides: expected name=value,name=value, got '{model.config_overrides}' ({error})"
+                "config_overrides", f"{error}", accepted="name=value,name=value", got=model.config_overrides
             ) from None
     return config

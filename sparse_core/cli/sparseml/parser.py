@@ -15,9 +15,9 @@ import yaml
 from transformers import HfArgumentParser
 from transformers.hf_argparser import string_to_bool
 
-from sparse_core.errors import ConfigError, nearest, renamed_settings
 from sparse_core.cli.sparseml.arguments import COMMANDS, DataArguments, ModelArguments, RecipeArguments, TaskCommand
 from sparse_core.cli.sparseml.checks import require_objects, require_ranges
+from sparse_core.errors import ConfigError, nearest, renamed_settings
 from sparse_core.training.arguments import TrainingArguments
 from sparse_core.training.checks import require_usable
 from sparse_core.training.old_arguments import OLD_NAMES, RENAMED, RENAMED_VALUES, is_true, new_argument, new_value
@@ -89,7 +89,9 @@ def _fit_to_machine(namespace: argparse.Namespace) -> None:
         ConfigError: there is no output_dir.
     """
     if not namespace.output_dir:
-        raise ConfigError("--output_dir", "is not given", accepted="the folder for the model, its scores and checkpoints")
+        raise ConfigError(
+            "--output_dir", "is not given", accepted="the folder for the model, its scores and checkpoints"
+        )
     if namespace.disable_tqdm is None:
         namespace.disable_tqdm = True
     if torch.accelerator.is_available():

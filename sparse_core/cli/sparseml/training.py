@@ -17,7 +17,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from sparse_core.artifacts.dataset import read_schema
 from sparse_core.cli.sparseml.arguments import LONGEST_DEFAULT
 from sparse_core.cli.sparseml.contents import contents_of
-from sparse_core.cli.sparseml.data import dataset_directory, data_flags, task_args
+from sparse_core.cli.sparseml.data import data_flags, dataset_directory, task_args
 from sparse_core.cli.sparseml.models import student_directory, teacher_directory
 from sparse_core.cli.sparseml.parser import Arguments
 from sparse_core.errors import ConfigError, DataError, renamed_settings
@@ -240,9 +240,7 @@ class _Command:
     def contents(self) -> dict[str, str]:
         """Flag -> identity of the files that it names."""
         teacher = self.teacher if isinstance(self.teacher, Path) else None
-        return contents_of(
-            self.arguments, model=self.model, teacher=teacher, dataset=self.dataset, recipe=self.recipe
-        )
+        return contents_of(self.arguments, model=self.model, teacher=teacher, dataset=self.dataset, recipe=self.recipe)
 
     @cached_property
     def session(self) -> TrainingSession:

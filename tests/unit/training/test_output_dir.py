@@ -8,14 +8,14 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tests.unit.cli.sparseml.conftest import RECIPE
 
+from sparse_core.cli.sparseml.parser import parse
+from sparse_core.cli.sparseml.training import run_command
 from sparse_core.errors import ConfigError, OutputError
 from sparse_core.finetune import output
-from sparse_core.cli.sparseml.parser import parse
-from sparse_core.cli.sparseml.training import finetune
 from sparse_core.finetune.record import RECORD_NAME, read_record, settings_of
 from sparse_core.training.trainer import Trainer
-from tests.unit.finetune.conftest import RECIPE
 
 
 def weights(directory):
@@ -243,7 +243,7 @@ def with_file(words, file, **flags):
     file.parent.mkdir(exist_ok=True)
     pairs = [word.removeprefix("--").split("=", 1) for word in words(**flags)]
     file.write_text(json.dumps(dict(pairs)))
-    return finetune(parse("text_classification", [str(file)]))
+    return run_command(parse("text_classification", [str(file)]))
 
 
 def test_a_file_with_flags_may_lie_in_output_dir(words, out):

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from sparse_core.errors import ConfigError
-from sparse_core.training.predictions import write_predictions
 from sparse_core.export.samples import write_samples
 from sparse_core.tasks import DatasetSchema, get_task
 from sparse_core.tasks.question_answering.answers import WindowAnswer
+from sparse_core.training.predictions import write_predictions
 
 NO_ROWS = datasets.Dataset.from_dict({})
 

@@ -12,7 +12,7 @@ import transformers
 from tokenizers import BertWordPieceTokenizer
 
 from sparse_core.cli.sparseml.parser import parse
-from sparse_core.cli.sparseml.training import finetune
+from sparse_core.cli.sparseml.training import run_command
 
 WORDS = [f"word{i}" for i in range(20)]
 RECIPE = """
@@ -128,7 +128,7 @@ def run(words):
     """Runs a command; gives its metrics."""
 
     def make(task="text_classification", **flags):
-        return finetune(parse(task, words(**flags)))
+        return run_command(parse(task, words(**flags)))
 
     return make
 

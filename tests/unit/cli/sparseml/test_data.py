@@ -6,9 +6,9 @@ import logging
 import datasets
 import pytest
 
-from sparse_core.errors import ConfigError, DataError
 from sparse_core.cli.sparseml.arguments import COMMANDS
 from sparse_core.cli.sparseml.data import dataset_directory, settings_of, task_args
+from sparse_core.errors import ConfigError, DataError
 from sparse_core.tasks import read_examples, read_schema
 
 

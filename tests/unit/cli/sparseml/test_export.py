@@ -9,9 +9,9 @@ import onnx
 import onnxruntime
 import pytest
 
+from sparse_core.cli.sparseml.export import export, parse_export
 from sparse_core.errors import ConfigError, DataError, ExportError, ModelError, OutputError
 from sparse_core.finetune import generated
-from sparse_core.cli.sparseml.export import export, parse_export
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,9 @@ import torch
 import transformers
 from safetensors.torch import load_file
 
-from sparse_core.errors import ConfigError, ModelError
-from sparse_core.cli.sparseml.parser import parse
 from sparse_core.cli.sparseml.models import student_directory
+from sparse_core.cli.sparseml.parser import parse
+from sparse_core.errors import ConfigError, ModelError
 
 
 @pytest.fixture

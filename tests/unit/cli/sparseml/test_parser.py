@@ -9,9 +9,9 @@ import pytest
 import torch
 import transformers
 
-from sparse_core.errors import ConfigError, DataError, DependencyError
 from sparse_core.cli.sparseml.arguments import COMMANDS
 from sparse_core.cli.sparseml.parser import named_as_flags, parse
+from sparse_core.errors import ConfigError, DataError, DependencyError
 from sparse_core.tasks import get_task
 from sparse_core.training import TrainingArguments, checks
 from sparse_core.training.old_arguments import IGNORED, OLD_NAMES, RENAMED
