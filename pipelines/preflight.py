@@ -80,12 +80,16 @@ def _check_recipes(config: RunConfig) -> None:
 
 
 def _check_benchmark_and_models(values: Any) -> None:
-    from sparse_core.benchmark.options import BenchmarkOptions
-    from sparse_core.benchmark.settings import parse_settings
+    from sparse_core.benchmark.engines import select_engines
+    from sparse_core.benchmark.options import BenchmarkOptions, require_positions, split_names
     from sparse_core.tasks.tokenizers import max_tokens
 
-    names = BenchmarkOptions.model_fields
-    benchmark = parse_settings(max_seq_length=values["max_seq_length"], **{name: values[name] for name in names})
+    options = BenchmarkOptions(**{name: values[name] for name in BenchmarkOptions.model_fields})
+    select_engines(split_names(options.engines))
+    lengths = {
+        "sequence_lengths": max(options.sorted_sequence_lengths),
+        "max_seq_length": values["max_seq_length"],
+    }
     for name, revision in _MODELS.items():
         model = values.get(name)
         if not model or _is_on_hub(model):
@@ -95,7 +99,7 @@ def _check_benchmark_and_models(values: Any) -> None:
             max_positions = max_tokens(found.config())
             found.weight_files(allow_pickles=True)
             found.tokenizer_files()
-        benchmark.check_positions(found.directory, max_positions)
+        require_positions(lengths, f"the model {found.directory}", max_positions)
 
 
 def _is_on_hub(model: str) -> bool:

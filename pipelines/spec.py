@@ -89,7 +89,7 @@ _TEACHER_RECIPE = Use(
 _MODEL = Use("fetch_model", {"revision": "model_revision"})
 _DATA = Use("fetch_dataset", internal=("content_hash",))
 _TEACHER = Use("train_teacher", {"evaluate_only": "teacher_is_trained"})
-_TAIL = (Use("export_onnx"), Use("benchmark"))
+_TAIL = (Use("export_onnx"), Use("benchmark", internal=("reference",)))
 
 SPARSE_TRANSFER = Pipeline(
     "sparse_transfer",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from sparse_core.artifacts.record import PipelineRecord
+from sparse_core.artifacts.report import HTML_NAME, Report
+from sparse_core.benchmark.summary import format_summary
 
 from .config import RunConfig
 from .runner import DEPLOYMENT, run_pipeline
@@ -28,15 +29,12 @@ def summary(record: PipelineRecord, output_dir: Path) -> str:
         record: of the run.
         output_dir: folder with `report.json` and the other results of the run.
     """
-    from sparse_core.benchmark.summary import format_summary
-
-    report = json.loads((output_dir / "report.json").read_text(encoding="utf-8"))
     return "\n".join(
         (
             "",
-            format_summary(report).rstrip(),
+            format_summary(Report.read(output_dir)).rstrip(),
             "",
-            f"report:     {output_dir / 'report.html'}",
+            f"report:     {output_dir / HTML_NAME}",
             f"deployment: {output_dir / DEPLOYMENT}",
             f"time:       {time_line(record)}",
         )

@@ -34,10 +34,11 @@ def export_and_benchmark(
         model=quantized, dataset=dataset, max_seq_length=max_seq_length, export_options=export_options
     ).outputs["deployment"]
     measured = benchmark(
-        teacher=teacher,
-        sparse=sparse,
-        quantized=quantized,
-        deployment=deployment,
+        candidate_names=["dense", "sparse", "quantized", "deployed"],
+        candidate_1=teacher,
+        candidate_2=sparse,
+        candidate_3=quantized,
+        candidate_4=deployment,
         dataset=dataset,
         max_seq_length=max_seq_length,
         benchmark_options=benchmark_options,

@@ -1,12 +1,13 @@
-"""What of this CPU decides the speed of int8 and sparse models."""
+"""The properties of this CPU that decide how fast int8 and sparse models run."""
 
 from __future__ import annotations
 
 import os
 import platform
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from sparse_core.artifacts.report import Hardware
 
 _CPUINFO = Path("/proc/cpuinfo")
 _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
@@ -28,18 +29,6 @@ REPORTED_PACKAGES = (
     "deepsparse",
     "numpy",
 )
-
-
-@dataclass(frozen=True)
-class Hardware:
-    """The CPU, the cores that this process may use, and the instruction sets that matter here."""
-
-    cpu_model: str
-    architecture: str
-    num_cores: int
-    num_usable_cores: int
-    flags: dict[str, bool]
-    expectation: str
 
 
 def read_hardware() -> Hardware:
@@ -104,7 +93,7 @@ def parse_cpu_quota(text: str) -> int | None:
 
 
 def installed_versions() -> dict[str, str]:
-    """Python's version and those of the packages that decide the results, as far as they are installed."""
+    """Python's version and those of the packages that decide the results, where they are installed."""
     versions = {"python": platform.python_version()}
     for package in REPORTED_PACKAGES:
         try:

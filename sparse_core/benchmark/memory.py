@@ -1,7 +1,6 @@
-"""Load time and peak memory of one engine with one model, measured in a process that holds nothing else.
+"""Load time and peak memory of one model in one engine, measured in a process of their own.
 
-Run as `python -m sparse_core.benchmark.memory` this module is that process: it reads one JSON request from its
-arguments and writes one JSON line.
+`python -m sparse_core.benchmark.memory REQUEST` is that process: it takes a JSON object and writes one line of JSON.
 """
 
 from __future__ import annotations
@@ -25,17 +24,19 @@ _ERROR_CHARACTERS = 300
 
 
 class EngineFailure(RuntimeError):
-    """An engine that could not load or run a model; the text says how its process ended."""
+    """An engine could not load or run a model; the text says how its process ended."""
 
 
 @dataclass(frozen=True)
 class Footprint:
     """Cost of loading one model in one engine.
 
-    `load_ms`: from the call to the first answer at the smallest shape, of a second load, so that imports and the
-    reading of a cold disk are not in it. `baseline_bytes`: peak resident memory with the engine's modules imported,
-    before loading. `peak_bytes`: after the first load and one answer at each shape. Both None where the system does not
-    tell (no /proc).
+    Attributes:
+        load_ms: milliseconds from the call to the first answer at the smallest shape. It is the second load of the
+            process, so that imports and a cold disk do not count.
+        baseline_bytes: peak resident memory with the engine's modules imported and no model loaded; None on systems
+            without /proc.
+        peak_bytes: peak resident memory after the first load and one answer at each shape; None likewise.
     """
 
     load_ms: float
@@ -55,8 +56,7 @@ def measure_footprint(
 ) -> Footprint:
     """Loads and runs `model` in a fresh process.
 
-    A process of its own also means that an engine that aborts on a model cannot take the benchmark with it, so every
-    shape of the sweep is tried.
+    An engine that aborts on a model ends that process and not the benchmark, so every shape of the sweep is tried.
 
     Args:
         engine: the engine to run.
@@ -97,7 +97,7 @@ def _reason(returncode: int, stderr: str) -> str:
 def peak_resident_bytes(status: str) -> int | None:
     """Peak resident memory from the text of /proc/PID/status, or None when it is not stated.
 
-    getrusage would be wrong here: its maximum survives exec, so a child begins with the peak of its parent.
+    getrusage does not serve: its maximum survives exec, so a child starts with the peak of its parent.
     """
     for line in status.splitlines():
         if line.startswith(f"{_PEAK_FIELD}:"):

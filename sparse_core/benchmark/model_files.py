@@ -1,10 +1,11 @@
-"""What a model file is: its size as it lies and as it is downloaded, its opset, and the type of its weights."""
+"""An ONNX file's size as it lies and as it is downloaded, its opset, and the type of its weights."""
 
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
+
+from sparse_core.artifacts.report import OnnxFile
 
 _CHUNK_BYTES = 1 << 20
 _GZIP_LEVEL = 6
@@ -12,19 +13,12 @@ _GZIP_WINDOW_BITS = 31  # 15 bits of window, +16 asks zlib for the gzip header
 _MATRIX_DIMS = 2  # scales, zero points and biases have fewer
 
 
-@dataclass(frozen=True)
-class ModelFile:
-    """An ONNX file. `precision` is "int8" when its matrices are stored in 8 bits, and `weight_dtype` says as what."""
+def describe_onnx(path: Path) -> tuple[OnnxFile, str]:
+    """What a file is, read from the file itself.
 
-    opset: int
-    precision: str
-    weight_dtype: str
-    raw_bytes: int
-    gzip_bytes: int
-
-
-def describe_onnx(path: Path) -> ModelFile:
-    """Reads the facts from the file itself, so that a float model is never called int8 because of its folder."""
+    Returns:
+        The facts, and the precision: "int8" where a matrix is stored in 8 bits, else "fp32".
+    """
     import onnx
 
     model = onnx.load(path)
@@ -35,13 +29,13 @@ def describe_onnx(path: Path) -> ModelFile:
         if len(tensor.dims) >= _MATRIX_DIMS
     }
     int8_dtypes = matrix_dtypes & {"int8", "uint8"}
-    return ModelFile(
+    file = OnnxFile(
         opset=opset,
-        precision="int8" if int8_dtypes else "fp32",
         weight_dtype=" and ".join(sorted(int8_dtypes)) or "float32",
         raw_bytes=path.stat().st_size,
         gzip_bytes=gzip_bytes(path),
     )
+    return file, "int8" if int8_dtypes else "fp32"
 
 
 def gzip_bytes(path: Path) -> int:

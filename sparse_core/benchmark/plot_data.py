@@ -1,4 +1,4 @@
-"""The numbers behind each plot of the report, apart from how they are drawn."""
+"""The numbers behind each plot of the report."""
 
 from __future__ import annotations
 
@@ -7,31 +7,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sparse_core.benchmark.summary import scores_to_compare
+from sparse_core.artifacts.report import LatencyRow, Report
 
 Point = tuple[float, float]
 """x and y."""
 _UNNUMBERED = "other"
-_UNTELLING_PARTS = ("weight", "self", "dense")
+_OMITTED_PARTS = ("weight", "self", "dense")
 
 
 @dataclass(frozen=True)
 class TrainingCurves:
-    """Points (epoch, value) of one training; the evaluation metric is whatever the task's primary metric is."""
+    """Points (epoch, value) of one training; `eval_metric` is the score by which candidates are compared."""
 
     name: str
     train_loss: list[Point]
     eval_loss: list[Point]
     eval_metric: list[Point]
-
-
-@dataclass(frozen=True)
-class TimelineSpan:
-    """The epochs in which one modifier of the recipe acts."""
-
-    name: str
-    start_epoch: float
-    end_epoch: float
 
 
 @dataclass(frozen=True)
@@ -46,30 +37,29 @@ class SparsityBars:
 
 @dataclass(frozen=True)
 class LatencyBar:
-    """One engine with one model at one input shape."""
+    """One candidate in one engine at one input shape."""
 
     label: str
-    variant: str
+    candidate: str
     p50_ms: float
     p95_ms: float
 
 
 @dataclass(frozen=True)
 class SizePoint:
-    """One model: sizes in MB (10^6 bytes) and its accuracy where it would be deployed."""
+    """One candidate: sizes in MB (10^6 bytes), and the score by which candidates are compared."""
 
-    label: str
-    variant: str
+    candidate: str
     raw_mb: float
     gzip_mb: float
     accuracy: float
 
 
 def training_curves(name: str, log_history: Iterable[Mapping[str, Any]], metric: str) -> TrainingCurves:
-    """Curves from the Trainer's log, each value at the epoch at which it was logged; those not finite are left out.
+    """Curves from the Trainer's log, each value at the epoch at which it was logged; NaN and infinity are left out.
 
-    The training loss is the mean over the steps since it was last logged. The `train_loss` at a log's end is no point
-    of the curve, and steps after the last entry are in none.
+    The training loss is the mean over the steps since it was last logged. The mean over the whole training, which the
+    Trainer logs at the end as `train_loss`, is left out.
     """
     train_loss: list[Point] = []
     eval_loss: list[Point] = []
@@ -83,11 +73,6 @@ def training_curves(name: str, log_history: Iterable[Mapping[str, Any]], metric:
         if _is_finite(entry.get(f"eval_{metric}")):
             eval_metric.append((epoch, float(entry[f"eval_{metric}"])))
     return TrainingCurves(name, train_loss, eval_loss, eval_metric)
-
-
-def own_entries(log_history: Sequence[dict], earlier: Sequence[dict]) -> list[dict]:
-    """Entries of a training that went on from another, without those that it took over."""
-    return [entry for entry in log_history if entry not in earlier]
 
 
 def _is_finite(value: Any) -> bool:
@@ -109,29 +94,24 @@ def sparsity_bars(layers: Mapping[str, float]) -> SparsityBars:
 
 def weight_kind(parts: Sequence[str]) -> str:
     """A short name for the place of a weight: `attention.self.query.weight` is "attention query"."""
-    return " ".join(part for part in parts if part not in _UNTELLING_PARTS) or " ".join(parts)
+    return " ".join(part for part in parts if part not in _OMITTED_PARTS) or " ".join(parts)
 
 
-def latency_panels(latency: Iterable[Mapping[str, Any]]) -> dict[tuple[int, int], list[LatencyBar]]:
+def latency_panels(rows: Iterable[LatencyRow]) -> dict[tuple[int, int], list[LatencyBar]]:
     """Bars for each (batch_size, sequence_length), in the order of the report's rows."""
     panels: dict[tuple[int, int], list[LatencyBar]] = {}
-    for row in latency:
-        bar = LatencyBar(f"{row['engine']} · {row['model']}", row["variant"], row["p50_ms"], row["p95_ms"])
-        panels.setdefault((row["batch_size"], row["sequence_length"]), []).append(bar)
+    for row in rows:
+        bar = LatencyBar(f"{row.engine} · {row.candidate}", row.candidate, row.p50_ms, row.p95_ms)
+        panels.setdefault((row.batch_size, row.sequence_length), []).append(bar)
     return panels
 
 
-def size_points(report: Mapping[str, Any]) -> list[SizePoint]:
-    """Size and accuracy of each model; accuracy in ONNX Runtime where that was measured, else in torch."""
-    accuracy = {variant: row["value"] for variant, row in scores_to_compare(report).items()}
-    return [
-        SizePoint(
-            label=model["label"],
-            variant=model["variant"],
-            raw_mb=model["raw_bytes"] / 1e6,
-            gzip_mb=model["gzip_bytes"] / 1e6,
-            accuracy=accuracy[model["variant"]],
-        )
-        for model in report["models"]
-        if accuracy.get(model["variant"]) is not None
-    ]
+def size_points(report: Report) -> list[SizePoint]:
+    """Size and score of each candidate that has a file; the score in ONNX Runtime where it was measured there."""
+    points = []
+    for candidate in report.candidates:
+        score = report.compared_score(candidate.name)
+        if candidate.file and score and score.value is not None:
+            sizes = candidate.file.raw_bytes / 1e6, candidate.file.gzip_bytes / 1e6
+            points.append(SizePoint(candidate.name, *sizes, score.value))
+    return points

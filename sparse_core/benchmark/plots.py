@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sparse_core.benchmark.plot_data import LatencyBar, Point, SizePoint, SparsityBars, TimelineSpan, TrainingCurves
+from sparse_core.artifacts.report import RecipeSpan
+from sparse_core.benchmark.plot_data import LatencyBar, Point, SizePoint, SparsityBars, TrainingCurves
 from sparse_core.benchmark.summary import significant
 from sparse_core.errors import DependencyError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-VARIANT_COLOURS = {"dense": "#9aa5b1", "sparse": "#5b9a8b", "deployed": "#23527c"}
-_RUN_COLOURS = ("#9aa5b1", "#5b9a8b", "#23527c")
+_COLOURS = ("#9aa5b1", "#5b9a8b", "#23527c", "#b58a4c", "#8a5a83", "#7ba3c7", "#a5544a", "#6b7a3a")
+"""One for each candidate."""
 _KIND_COLOURS = ("#23527c", "#4a7ba6", "#7ba3c7", "#aac6de", "#5b9a8b", "#94c0b4", "#b58a4c", "#d6b98c")
 _INK = "#1f2933"
 _MUTED = "#66727f"
@@ -24,6 +26,7 @@ _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 9.5,
+    "text.parse_math": False,  # a name may hold dollar signs
     "text.color": _INK,
     "axes.edgecolor": "#c3cad1",
     "axes.labelcolor": _MUTED,
@@ -57,8 +60,15 @@ def require_matplotlib() -> None:
         import matplotlib  # noqa: F401
     except ImportError:
         raise DependencyError(
-            "the report's plots need matplotlib, which is not installed; pip install 'sparse-pipelines[benchmark]'"
+            "",
+            "the report's plots need matplotlib, which is not installed",
+            fix="pip install 'sparse-pipelines[benchmark]'",
         ) from None
+
+
+def colours_of(names: Sequence[str]) -> dict[str, str]:
+    """A colour for each candidate, the same in all plots of a report."""
+    return {name: _COLOURS[index % len(_COLOURS)] for index, name in enumerate(names)}
 
 
 def _render(
@@ -73,7 +83,9 @@ def _render(
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     buffer = io.StringIO()
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
+    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
+        # The reader's browser has fonts for the letters that matplotlib's own font lacks.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         # Figure instead of pyplot: no global state, no display.
         figure = Figure(
             figsize=(_WIDTH_INCHES, height_inches), layout=ConstrainedLayoutEngine(hspace=0.06, wspace=0.04)
@@ -85,24 +97,26 @@ def _render(
     return _XMLNS.sub("", text[text.index("<svg") :])
 
 
-def latency_plot(panels: Mapping[tuple[int, int], Sequence[LatencyBar]]) -> str:
-    """One panel per input shape: a bar to the median and a line on to the 95th percentile."""
+def latency_plot(panels: Mapping[tuple[int, int], Sequence[LatencyBar]], colours: Mapping[str, str]) -> str:
+    """One panel for each input shape: a bar up to the median, and a line from there to the 95th percentile."""
     num_columns = 2 if len(panels) > 1 else 1
     num_rows = -(-len(panels) // num_columns)
     bars_per_panel = max(len(bars) for bars in panels.values())
 
     def draw(axes: Any) -> None:
         for axis, (shape, bars) in zip(axes.flat, panels.items(), strict=False):
-            _draw_latency_panel(axis, shape, bars)
+            _draw_latency_panel(axis, shape, bars, colours)
         for axis in axes.flat[len(panels) :]:
             axis.set_visible(False)
 
     return _render("latency", (0.85 + 0.3 * bars_per_panel) * num_rows, draw, num_rows, num_columns, sharey=True)
 
 
-def _draw_latency_panel(axis: Axes, shape: tuple[int, int], bars: Sequence[LatencyBar]) -> None:
+def _draw_latency_panel(
+    axis: Axes, shape: tuple[int, int], bars: Sequence[LatencyBar], colours: Mapping[str, str]
+) -> None:
     positions = range(len(bars))
-    axis.barh(positions, [bar.p50_ms for bar in bars], 0.62, color=[VARIANT_COLOURS[bar.variant] for bar in bars])
+    axis.barh(positions, [bar.p50_ms for bar in bars], 0.62, color=[colours[bar.candidate] for bar in bars])
     for position, bar in zip(positions, bars, strict=True):
         axis.plot([bar.p50_ms, bar.p95_ms], [position, position], color=_INK, linewidth=1)
         axis.plot([bar.p95_ms], [position], color=_INK, marker="|", markersize=6)
@@ -153,14 +167,16 @@ def _draw_kind_legend(axis: Axes, kinds: Sequence[str]) -> None:
     axis.legend(handles=patches, loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8.5, handlelength=0.9)
 
 
-def training_plot(curves: Sequence[TrainingCurves], timeline: Sequence[TimelineSpan], metric: str) -> str:
-    """Loss and evaluation metric per epoch of each training, over the recipe's timeline."""
+def training_plot(
+    curves: Sequence[TrainingCurves], timeline: Sequence[RecipeSpan], metric: str, colours: Mapping[str, str]
+) -> str:
+    """Loss and evaluation metric of each training by epoch, above the recipe's modifiers."""
     heights = [2.3, 2.3, 0.3 + 0.24 * len(timeline)] if timeline else [2.3, 2.3]
 
     def draw(axes: Any) -> None:
         loss_axis, metric_axis = axes[0, 0], axes[1, 0]
-        for index, curve in enumerate(curves):
-            colour = _RUN_COLOURS[index % len(_RUN_COLOURS)]
+        for curve in curves:
+            colour = colours[curve.name]
             _draw_curve(loss_axis, curve.train_loss, colour, "--", f"{curve.name}, training")
             _draw_curve(loss_axis, curve.eval_loss, colour, "-", f"{curve.name}, validation")
             _draw_curve(metric_axis, curve.eval_metric, colour, "-", curve.name)
@@ -184,7 +200,7 @@ def _draw_curve(axis: Axes, points: Sequence[Point], colour: str, line_style: st
         axis.plot(epochs, values, line_style, color=colour, marker=marker, markersize=3.5, linewidth=1.5, label=label)
 
 
-def _draw_timeline(axis: Axes, timeline: Sequence[TimelineSpan]) -> None:
+def _draw_timeline(axis: Axes, timeline: Sequence[RecipeSpan]) -> None:
     for row, span in enumerate(timeline):
         axis.barh(row, span.end_epoch - span.start_epoch, 0.6, left=span.start_epoch, color=_FAINT)
     axis.set_yticks(range(len(timeline)), [span.name for span in timeline], fontsize=8.5)
@@ -193,21 +209,21 @@ def _draw_timeline(axis: Axes, timeline: Sequence[TimelineSpan]) -> None:
     axis.set_title("recipe")
 
 
-def accuracy_size_plot(points: Sequence[SizePoint], metric: str) -> str:
-    """Accuracy over file size: a filled dot for the file as it lies, a hollow one for its gzip, joined by a line."""
+def accuracy_size_plot(points: Sequence[SizePoint], metric: str, colours: Mapping[str, str]) -> str:
+    """Score over file size: a filled dot for the raw file, a hollow one for the gzipped file, joined by a line."""
 
     def draw(axes: Any) -> None:
         axis = axes[0, 0]
         for point in points:
-            colour, accuracy = VARIANT_COLOURS[point.variant], point.accuracy
+            colour, accuracy = colours[point.candidate], point.accuracy
             axis.plot([point.gzip_mb, point.raw_mb], [accuracy, accuracy], color=colour, linewidth=1.2, zorder=2)
-            label = f"{point.label}, {accuracy:.4f}"
+            label = f"{point.candidate}, {accuracy:.4f}"
             axis.scatter([point.raw_mb], [accuracy], s=64, color=colour, zorder=3, label=label)
             axis.scatter([point.gzip_mb], [accuracy], s=64, facecolor="white", edgecolor=colour, zorder=3)
         axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8.5)
         axis.margins(x=0.08, y=0.3)
         axis.set_xlim(left=0)
-        axis.set_xlabel("file size, MB (filled: as it is; hollow: gzipped)")
+        axis.set_xlabel("file size, MB (filled: raw; hollow: gzipped)")
         axis.set_ylabel(metric)
 
     return _render("accuracy-size", 2.9, draw)

@@ -1,4 +1,4 @@
-"""Latency of several engines, measured in turns so that a change of the machine's speed meets all of them alike."""
+"""Latency of several engines, measured in turns: a machine that slows down for a while slows all of them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _SHUFFLE_SEED = 0
 
 @dataclass(frozen=True)
 class Subject:
-    """One model in one engine, loaded and ready."""
+    """One candidate, loaded in one engine."""
 
-    variant: str
+    candidate: str
     engine: str
     forward: Forward
 
@@ -29,10 +29,11 @@ class Subject:
 class Latency:
     """The timed runs of one subject at one input shape.
 
-    `speed_ratio` is the median over the rounds of reference time / own time: 2.0 means twice as fast as the reference.
+    Attributes:
+        speed_ratio: median over the rounds of the reference's time divided by the own time; 2.0 is twice as fast.
     """
 
-    variant: str
+    candidate: str
     engine: str
     batch_size: int
     sequence_length: int
@@ -70,7 +71,7 @@ def measure(
         for subject, own_seconds in zip(subjects, seconds, strict=True):
             rows.append(
                 Latency(
-                    variant=subject.variant,
+                    candidate=subject.candidate,
                     engine=subject.engine,
                     batch_size=batch_size,
                     sequence_length=sequence_length,
@@ -96,9 +97,8 @@ def interleave(
 ) -> list[list[float]]:
     """Seconds of each call in each timed round: result[call][round].
 
-    A round makes every call once, in an order shuffled anew for each round (the same in every measurement), so that
-    no call always finds the caches and spinning threads that one and the same neighbour leaves behind. Garbage
-    collection is off meanwhile.
+    A round makes every call once. Each round has another order, so that no call always runs after the same neighbour
+    and its caches; the orders are the same in every measurement. Garbage collection is off during the rounds.
     """
     seconds: list[list[float]] = [[] for _ in calls]
     shuffle = random.Random(_SHUFFLE_SEED)

@@ -9,7 +9,7 @@ from sparse_core.artifacts.record import RunRecord
 from sparse_core.export.options import ExportOptions
 from sparse_core.fields import Options
 from sparse_core.steps.spec import Kind, MaxSeqLength, Port, step
-from sparse_core.store import publishing, require_room, write_json
+from sparse_core.store import identity, publishing, require_room, write_json
 
 if TYPE_CHECKING:
     from sparse_core.export.verify import Verification
@@ -74,7 +74,7 @@ def export_onnx(model: Path, dataset: Path, output: Path, settings: ExportOnnxSe
         )
         write_json(staging / "verification.json", verification.to_dict())
         stored_as = stored_type or "float32"
-        facts = {"opset": opset, "weight_type": stored_as, "inputs": inputs}
+        facts = {"opset": opset, "weight_type": stored_as, "inputs": inputs, "contents": {"model": identity(model)}}
         write_deployment(
             deployment, network, tokenizer, task, max_seq_length, model / RECIPE_NAME, schema.label_names, **facts
         )

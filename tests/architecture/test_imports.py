@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "recipes": set(),
     "tasks": {"errors", "fields", "artifacts", "sources", "modifiers"},
     "export": {"errors", "artifacts", "sources", "modifiers", "recipe", "tasks"},
-    "benchmark": {"errors", "artifacts", "sources", "modifiers", "recipe"},
+    "benchmark": {"errors", "artifacts", "sources", "modifiers", "recipe", "tasks", "export"},
     "training": {"errors", "artifacts", "sources", "modifiers", "recipe", "tasks"},
     "steps": {"errors", "artifacts", "sources", "modifiers", "recipe", "tasks", "export", "benchmark", "training"},
     "finetune": {"errors", "artifacts", "sources", "modifiers", "recipe", "tasks", "export", "training", "steps"},

@@ -96,7 +96,7 @@ def test_sparsify_makes_a_sparse_model_from_a_dense_one(folder):
     config.write_text(yaml.safe_dump({key: value for key, value in settings.items() if key != "teacher_model"}))
     assert main(["run", str(config)]) == 0
     (summary,) = (folder / "sparsified" / "steps").glob("*/benchmark/report/summary.json")
-    sparsity = json.loads(summary.read_text())["encoder_sparsity_deployed"]
+    sparsity = json.loads(summary.read_text())["quantized_encoder_sparsity"]
     assert sparsity == pytest.approx(0.7, abs=0.01)
 
 

@@ -9,6 +9,7 @@ import onnx
 import pytest
 from safetensors.torch import load_file
 
+from sparse_core.artifacts.report import Report
 from sparse_core.recipe import load_recipe
 from sparse_core.steps.benchmark import benchmark
 from sparse_core.steps.export_onnx import export_onnx
@@ -154,15 +155,17 @@ def test_metrics_and_onnx_parity(run):
 def test_the_report_has_every_metric_of_every_engine(run, tmp_path):
     root, metrics, _ = run
     benchmark(
-        root / "teacher", root / "sparse", root / "quantized", root / "onnx", root / "dataset", tmp_path / "report",
+        {"dense": root / "teacher", "sparse": root / "sparse", "qat": root / "quantized", "deployed": root / "onnx"},
+        root / "dataset", tmp_path / "report",
         max_seq_length=16, batch_sizes="1", sequence_lengths="8", num_runs=2, num_warmup_runs=1,
         engines="torch,onnxruntime",
     )  # fmt: skip
-    report = json.loads((tmp_path / "report" / "report.json").read_text())
-    assert report["data"]["metric"] == metrics[0]
-    measured = {(row["variant"], row["engine"]): row["metrics"] for row in report["accuracy"]}
-    assert set(measured) == {("dense", "torch"), ("dense", "onnxruntime"), ("sparse", "torch"), ("deployed", "torch"),
-                             ("deployed", "onnxruntime")}  # fmt: skip
+    report = Report.read(tmp_path / "report")
+    assert report.data.metric == metrics[0]
+    measured = {(score.candidate, score.engine): score.metrics for score in report.scores}
+    assert set(measured) == {("dense", "torch"), ("dense", "onnxruntime"), ("sparse", "torch"), ("qat", "torch"),
+                             ("deployed", "torch"), ("deployed", "onnxruntime")}  # fmt: skip
+    assert measured["deployed", "torch"] == measured["qat", "torch"]
     for values in measured.values():
         assert set(metrics) <= set(values)
     dense = measured["dense", "torch"]

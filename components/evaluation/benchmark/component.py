@@ -10,28 +10,48 @@ from sparse_pipelines.components.image import IMAGE
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def benchmark(
-    teacher: dsl.Input[dsl.Model],
-    sparse: dsl.Input[dsl.Model],
-    quantized: dsl.Input[dsl.Model],
-    deployment: dsl.Input[dsl.Model],
     dataset: dsl.Input[dsl.Dataset],
     report: dsl.Output[dsl.Artifact],
     html: dsl.Output[dsl.HTML],
     metrics: dsl.Output[dsl.Metrics],
+    candidate_names: list,
+    candidate_1: dsl.Input[dsl.Model] = None,
+    candidate_2: dsl.Input[dsl.Model] = None,
+    candidate_3: dsl.Input[dsl.Model] = None,
+    candidate_4: dsl.Input[dsl.Model] = None,
+    candidate_5: dsl.Input[dsl.Model] = None,
+    candidate_6: dsl.Input[dsl.Model] = None,
+    candidate_7: dsl.Input[dsl.Model] = None,
+    candidate_8: dsl.Input[dsl.Model] = None,
+    reference: str = "",
     max_seq_length: int = 128,
     benchmark_options: dict = {},
 ) -> None:
-    """Measures accuracy, sparsity, size, latency and memory of the models and writes report.json and report.html.
+    """Compares models and deployments: accuracy, sparsity, size, latency and memory, in a report.
 
     Args:
-        teacher: The dense model.
-        sparse: The pruned float32 model.
-        quantized: The final model, as torch runs it.
-        deployment: Output of export_onnx for the final model.
         dataset: Dataset artifact; accuracy is measured on its test split, else on validation.
         report: report.json, report.html and summary.json.
         html: report.html, for the web page of the run.
         metrics: Numbers that the step returns, and step_seconds.
+        candidate_names: Names of candidates, in the order of their inputs.
+        candidate_1: What to compare, up to 8, each under a name: Hugging Face models, and deployments that
+            export_onnx wrote.
+        candidate_2: What to compare, up to 8, each under a name: Hugging Face models, and deployments that
+            export_onnx wrote.
+        candidate_3: What to compare, up to 8, each under a name: Hugging Face models, and deployments that
+            export_onnx wrote.
+        candidate_4: What to compare, up to 8, each under a name: Hugging Face models, and deployments that
+            export_onnx wrote.
+        candidate_5: What to compare, up to 8, each under a name: Hugging Face models, and deployments that
+            export_onnx wrote.
+        candidate_6: What to compare, up to 8, each under a name: Hugging Face models, and deployments that
+            export_onnx wrote.
+        candidate_7: What to compare, up to 8, each under a name: Hugging Face models, and deployments that
+            export_onnx wrote.
+        candidate_8: What to compare, up to 8, each under a name: Hugging Face models, and deployments that
+            export_onnx wrote.
+        reference: Name of the candidate that the others are compared with; empty: the first one.
         max_seq_length: Longest row in tokens; the tokens beyond it are cut off.
         benchmark_options: What to measure, and how often. Keys: batch_sizes, sequence_lengths, num_threads,
             num_runs, num_warmup_runs, engines.
@@ -42,15 +62,15 @@ def benchmark(
     from sparse_core.cli.component import run_step
     from sparse_core.steps.benchmark import benchmark as step
 
+    inputs = [candidate_1, candidate_2, candidate_3, candidate_4, candidate_5, candidate_6, candidate_7, candidate_8]
+    candidates = dict(zip(candidate_names, [i for i in inputs if i is not None], strict=True))
     run_step(
         step,
         metrics,
-        teacher=teacher,
-        sparse=sparse,
-        quantized=quantized,
-        deployment=deployment,
+        candidates=candidates,
         dataset=dataset,
         output=report,
+        reference=reference,
         max_seq_length=max_seq_length,
         benchmark_options=benchmark_options,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 
 from sparse_core.benchmark.engines.base import Engine
@@ -9,13 +10,14 @@ from sparse_core.benchmark.engines.deepsparse_engine import DeepSparseEngine
 from sparse_core.benchmark.engines.onnxruntime_engine import OnnxRuntimeEngine
 from sparse_core.benchmark.engines.openvino_engine import OpenVinoEngine
 from sparse_core.benchmark.engines.torch_engine import TorchEngine
-from sparse_core.errors import ConfigError, DependencyError, did_you_mean
+from sparse_core.benchmark.options import ENGINE_NAMES
+from sparse_core.errors import DependencyError
 
-ENGINES: dict[str, Engine] = {
-    engine.name: engine for engine in (TorchEngine(), OnnxRuntimeEngine(), OpenVinoEngine(), DeepSparseEngine())
-}
+ENGINES: dict[str, Engine] = dict(
+    zip(ENGINE_NAMES, (TorchEngine(), OnnxRuntimeEngine(), OpenVinoEngine(), DeepSparseEngine()), strict=True)
+)
 REFERENCE_ENGINE = OnnxRuntimeEngine.name
-"""Every latency is compared with the dense float32 model in this engine, so it is measured whatever is selected."""
+"""Every latency is compared with that of the reference in this engine, so it is always measured."""
 
 
 def is_installed(engine: Engine) -> bool:
@@ -28,31 +30,23 @@ def _missing_packages(engine: Engine) -> list[str]:
     return [package for package in packages if find_spec(package) is None]
 
 
-def select_engines(names: str) -> tuple[Engine, ...]:
+def select_engines(names: Sequence[str]) -> tuple[Engine, ...]:
     """The engines to measure, in the order of `ENGINES`.
 
     Args:
-        names: comma-separated engine names; "" selects every engine that is installed. The reference engine is
-            always among them.
+        names: names out of `ENGINE_NAMES`; none selects every engine that is installed. The reference engine is
+            always among the result.
 
     Raises:
-        ConfigError: a name is no engine.
         DependencyError: a named engine, or the reference engine, is not installed.
     """
-    wanted = [name.strip() for name in names.split(",") if name.strip()]
-    for name in wanted:
-        if name not in ENGINES:
-            raise ConfigError(
-                f"engines: expected a comma-separated list of {', '.join(ENGINES)}, got '{name}'"
-                f"{did_you_mean(name, ENGINES)}"
-            )
-    if not wanted:
-        wanted = [name for name, engine in ENGINES.items() if is_installed(engine)]
+    wanted = names or [name for name, engine in ENGINES.items() if is_installed(engine)]
     selected = tuple(engine for name, engine in ENGINES.items() if name in wanted or name == REFERENCE_ENGINE)
     for engine in selected:
         if missing := _missing_packages(engine):
             raise DependencyError(
-                f"engines: '{engine.name}' needs {' and '.join(missing)}, not installed here; "
-                f"pip install '{engine.install}'"
+                "engines",
+                f"{engine.name} needs {' and '.join(missing)}, not installed here",
+                fix=f"pip install '{engine.install}'",
             )
     return selected

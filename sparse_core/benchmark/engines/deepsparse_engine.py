@@ -24,7 +24,7 @@ class DeepSparseEngine:
     model_format: Literal["onnx", "huggingface"] = "onnx"
 
     def load(self, model: Path, num_threads: int) -> Forward:
-        """Prepares for compilation; a shape is compiled at its first use, which warm-up runs keep out of the timing."""
+        """Compiles each input shape when it is first used; the untimed runs keep this out of the timing."""
         compiled_by_shape: dict[tuple[int, ...], Any] = {}
 
         def forward(inputs: Inputs) -> list[np.ndarray]:

@@ -26,7 +26,7 @@ class OnnxRuntimeEngine:
         options.intra_op_num_threads = num_threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        # Idle pool threads would otherwise spin on into the run of whichever engine is measured next.
+        # Without this, idle threads of the pool keep a core busy while the next engine is measured.
         options.add_session_config_entry("session.force_spinning_stop", "1")
         session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
         declared = [node.name for node in session.get_inputs()]

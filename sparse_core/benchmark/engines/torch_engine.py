@@ -1,4 +1,4 @@
-"""PyTorch, eager mode: the engine that the model was trained in."""
+"""PyTorch in eager mode, in which models are trained."""
 
 from __future__ import annotations
 
@@ -34,8 +34,10 @@ class TorchEngine:
         model_class = getattr(transformers, architectures[0], None)
         if model_class is None:
             raise ModelError(
-                f"{model / 'config.json'}: architectures: expected a model class of transformers, "
-                f"got {architectures[0]}"
+                "model",
+                f"the architectures of {model / 'config.json'}",
+                accepted="a model class of transformers",
+                got=architectures[0],
             )
         module = model_class.from_pretrained(model, dtype=torch.float32).eval()
         declared = list(inspect.signature(module.forward).parameters)

@@ -1,0 +1,176 @@
+"""The candidates of a benchmark: what each folder is, and whether it fits the data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from sparse_core.artifacts.deployment import DeploymentRecord
+from sparse_core.artifacts.model import Model
+from sparse_core.artifacts.record import RunRecord
+from sparse_core.errors import ConfigError, ModelError, listed, nearest, renamed_settings
+from sparse_core.store import identity
+
+MAX_CANDIDATES = 8
+_LONGEST_NAME = 40
+_MAX_LISTED = 10
+_ONNX_NAME = "model.onnx"
+_LABELS_NAME = "labels.json"
+
+
+@dataclass(frozen=True)
+class CandidateFolder:
+    """A candidate as it was given.
+
+    Attributes:
+        name: what the report calls it.
+        directory: a Hugging Face model, or a deployment.
+        kind: which of the two.
+        exported_from: for a deployment: the candidate that it was exported from; empty where that is none of them.
+    """
+
+    name: str
+    directory: Path
+    kind: Literal["model", "deployment"]
+    exported_from: str = ""
+
+    @property
+    def setting(self) -> str:
+        """The setting that gave it."""
+        return setting_of(self.name)
+
+    @property
+    def onnx(self) -> Path:
+        """The ONNX file of a deployment."""
+        return self.directory / _ONNX_NAME
+
+    def config(self) -> dict[str, Any]:
+        """Content of `config.json`.
+
+        Raises:
+            ModelError: the folder has none that can be used.
+        """
+        with renamed_settings({"model": self.setting}):
+            return Model(self.directory).config()
+
+    def made_by(self) -> str:
+        """The step and the library version that made it; "unknown" for a folder without a run record."""
+        record = RunRecord.read(self.directory)
+        return f"{record.step}, sparse_core {record.sparse_core}" if record else "unknown"
+
+
+def setting_of(name: str) -> str:
+    """The setting that gave a candidate: an entry of the mapping `candidates`."""
+    return f"candidates.{name}"
+
+
+def find_candidates(paths: Mapping[str, Path]) -> list[CandidateFolder]:
+    """The candidates in the order in which they were given.
+
+    Args:
+        paths: name -> a Hugging Face model folder, or a deployment folder that export_onnx wrote.
+
+    Raises:
+        ConfigError: there are none or too many, or a name cannot be used.
+        ModelError: a folder is neither a model nor a deployment.
+    """
+    if not 1 <= len(paths) <= MAX_CANDIDATES:
+        raise ConfigError("candidates", accepted=f"1 to {MAX_CANDIDATES} models, each with a name", got=len(paths))
+    for name in paths:
+        _require_name(name)
+    folders = [CandidateFolder(name, *_detect(name, Path(path))) for name, path in paths.items()]
+    models = [folder for folder in folders if folder.kind == "model"]
+    return [_with_source(folder, models) if folder.kind == "deployment" else folder for folder in folders]
+
+
+def choose_reference(candidates: Sequence[CandidateFolder], reference: str) -> str:
+    """Name of the candidate that the others are compared with; the first one where `reference` is empty.
+
+    Raises:
+        ConfigError: no candidate has that name.
+    """
+    names = [candidate.name for candidate in candidates]
+    if reference and reference not in names:
+        raise ConfigError(
+            "reference", accepted=f"one of the candidates {listed(names)}", got=reference, fix=nearest(reference, names)
+        )
+    return reference or names[0]
+
+
+def require_fitting_deployment(
+    candidate: CandidateFolder, task: str, output_names: Sequence[str], label_names: Sequence[str]
+) -> None:
+    """Refuses a deployment of a model for another task than the data's.
+
+    Args:
+        candidate: a deployment.
+        task: name of the data's task.
+        output_names: the outputs that the task reads.
+        label_names: labels of the data, in their order; none where the task has none.
+
+    Raises:
+        ModelError: the deployment is of another task, or it has other outputs or labels.
+    """
+    import onnx
+
+    record = DeploymentRecord.read(candidate.directory)
+    outputs = [output.name for output in onnx.load(candidate.onnx, load_external_data=False).graph.output]
+    labels = _labels(candidate.directory)
+    if record and record.task and record.task != task:
+        problem = f"is for {record.task}, and the data is for {task}"
+    elif missing := [name for name in output_names if name not in outputs]:
+        problem = f"has the outputs {listed(outputs)}, and {task} needs {missing[0]}"
+    elif labels != list(label_names):
+        problem = f"has {_listed_labels(labels)}, and the data has {_listed_labels(label_names)}"
+    else:
+        return
+    raise ModelError(candidate.setting, f"{candidate.onnx} {problem}", fix="give a deployment for this data")
+
+
+def _require_name(name: str) -> None:
+    """Names stand in tables, plots and keys; a leading underscore would hide one from a plot's legend."""
+    if not (isinstance(name, str) and name[:1].isalnum() and name.isprintable() and len(name) <= _LONGEST_NAME):
+        raise ConfigError(
+            "candidates",
+            accepted=f"names of at most {_LONGEST_NAME} printable characters that begin with a letter or a digit",
+            got=name,
+        )
+
+
+def _detect(name: str, path: Path) -> tuple[Path, Literal["model", "deployment"]]:
+    """The folder with a candidate's files, and what it is."""
+    for directory in (path, path / "deployment"):
+        if (directory / _ONNX_NAME).is_file():
+            return directory, "deployment"
+    with renamed_settings({"model": setting_of(name)}):
+        Model(path).config()
+        if not (Model(path).directory / _ONNX_NAME).is_file():
+            Model(path).weight_files()
+    return path, "model"
+
+
+def _with_source(deployment: CandidateFolder, models: Sequence[CandidateFolder]) -> CandidateFolder:
+    """The deployment with the name of the candidate that it was exported from, by content or by folder."""
+    record = DeploymentRecord.read(deployment.directory)
+    if record is None:
+        return deployment
+    exported = record.contents.get("model")
+    for model in models:
+        is_content = exported is not None and exported == identity(model.directory)
+        is_folder = bool(record.source) and Path(record.source).resolve() == model.directory.resolve()
+        if is_content or is_folder:
+            return CandidateFolder(deployment.name, deployment.directory, "deployment", model.name)
+    return deployment
+
+
+def _labels(directory: Path) -> list[str]:
+    path = directory / _LABELS_NAME
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+
+
+def _listed_labels(labels: Sequence[str]) -> str:
+    more = ", ..." if len(labels) > _MAX_LISTED else ""
+    return f"the labels {listed(labels[:_MAX_LISTED])}{more}" if labels else "no labels"
