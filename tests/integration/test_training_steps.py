@@ -21,9 +21,8 @@ from sparse_core.steps.prune import prune
 from sparse_core.steps.qat_finalize import qat_finalize
 from sparse_core.steps.sparse_transfer import sparse_transfer
 from sparse_core.steps.train_teacher import train_teacher
+from sparse_core.steps.training import run_training
 from sparse_core.store import read_manifest
-from sparse_core.training.run import TrainingRun
-from sparse_core.training.settings import TrainingSettings
 from tests.integration.conftest import RECIPE, SETTINGS, write_model
 
 
@@ -47,7 +46,7 @@ def one_go(inputs, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARSE_CORE_CACHE", str(root / "cache"))
         paths = {**arguments(inputs), "recipe": load_recipe(inputs / "recipe")}
-        TrainingRun(step="one_go", output=root / "out", settings=TrainingSettings(**SETTINGS), **paths).execute()
+        run_training("one_go", output=root / "out", settings=sparse_transfer.read_settings(SETTINGS), **paths)
     return root / "out"
 
 
@@ -68,12 +67,12 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from sparse_core.recipe import load_recipe
-from sparse_core.training.run import TrainingRun
-from sparse_core.training.settings import TrainingSettings
+from sparse_core.steps.sparse_transfer import sparse_transfer
+from sparse_core.steps.training import run_training
 model, dataset, recipe, teacher, output, settings = sys.argv[1:]
 import json
-TrainingRun(step="killed", model=Path(model), dataset=Path(dataset), recipe=load_recipe(recipe), teacher=Path(teacher),
-            output=Path(output), settings=TrainingSettings(**json.loads(settings))).execute()
+run_training("killed", Path(model), Path(dataset), load_recipe(recipe), Path(output),
+             sparse_transfer.read_settings(json.loads(settings)), teacher=Path(teacher))
 """
 
 

@@ -8,7 +8,6 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tests.unit.cli.sparseml.conftest import RECIPE
 
 from sparse_core.cli.sparseml.parser import parse
 from sparse_core.cli.sparseml.training import run_command
@@ -16,6 +15,7 @@ from sparse_core.errors import ConfigError, OutputError
 from sparse_core.finetune import output
 from sparse_core.finetune.record import RECORD_NAME, read_record, settings_of
 from sparse_core.training.trainer import Trainer
+from tests.unit.cli.sparseml.conftest import RECIPE
 
 
 def weights(directory):
