@@ -117,8 +117,8 @@ def message(name, config="", revision=""):
         ),
         (
             ("tweet_eval", "emotoin"),
-            "dataset_config_name: cardiffnlp/tweet_eval has no configuration 'emotoin'; expected one of emotion, irony; "
-            "did you mean 'emotion'?",
+            "dataset_config_name: cardiffnlp/tweet_eval has no configuration 'emotoin'; expected one of emotion, "
+            "irony; did you mean 'emotion'?",
         ),
         (
             ("tweet_eval", "emotion", "v9"),
