@@ -48,6 +48,7 @@ from sparse_core.training.checks import (
     require_length,
     warn_of_zeros_that_nothing_holds,
 )
+from sparse_core.training.context import training_context
 from sparse_core.training.distiller import make_distiller
 from sparse_core.training.sampler import LengthGroupedSampler
 from sparse_core.training.scheduler import RecipeScheduler, sets_learning_rate
@@ -213,23 +214,7 @@ class Trainer(transformers.Trainer):
         return output
 
     def _training_context(self, model: nn.Module, steps_per_epoch: int) -> TrainingContext:
-        return TrainingContext(
-            model=model,
-            steps_per_epoch=steps_per_epoch,
-            num_epochs=self.args.num_train_epochs,
-            find_optimizer=lambda: self.optimizer,
-            calibration_batches=self._calibration_batches,
-            teacher=self._distiller,
-        )
-
-    def _calibration_batches(self) -> Iterator[dict[str, Tensor]]:
-        """Batches of the training rows in their order; a generator of their own keeps the training's random numbers."""
-        dataset, collator = self.train_dataset, TeacherOutputCollator(self.data_collator)
-        if hasattr(dataset, "select_columns"):
-            dataset = self._remove_unused_columns(dataset, description="calibration")
-        batch_size, generator = self.args.train_batch_size, torch.Generator()
-        for batch in DataLoader(dataset, batch_size=batch_size, collate_fn=collator, generator=generator):
-            yield self._prepare_inputs(batch)
+        return training_context(self, self._distiller, model, steps_per_epoch)
 
     def _label_names(self) -> tuple[str, ...]:
         return ("labels", *self.label_names)

@@ -21,6 +21,7 @@ from sparse_core.export.onnx import export_model
 from sparse_core.modifiers.base import ActiveModifier, ForwardPass, Modifier, Segment, TrainingContext
 from sparse_core.modifiers.registry import MODIFIERS
 from sparse_core.recipe import load_recipe, require_pruning, show_recipe, timeline_svg
+from sparse_core.training.context import calibration_batches
 from tests.refusals import refused
 from tests.unit.training.conftest import make_model, make_trainer  # noqa: F401  make_trainer is a fixture
 
@@ -166,7 +167,7 @@ def test_it_trains_by_every_hook_and_claim(make_trainer):  # noqa: F811
 def test_calibration_rows_use_no_random_number_of_the_training(make_trainer):  # noqa: F811
     trainer = make_trainer(recipe=RECIPE)
     before = torch.get_rng_state()
-    assert sum(len(batch["labels"]) for batch in trainer._calibration_batches()) == 32
+    assert sum(len(batch["labels"]) for batch in calibration_batches(trainer)) == 32
     assert torch.equal(before, torch.get_rng_state())
 
 
