@@ -17,6 +17,6 @@ def require_pyarrow() -> Any:
         import pyarrow
     except ImportError:
         raise DependencyError(
-            "fetch_dataset needs pyarrow, which is not installed; pip install sparse-pipelines[train]"
+            "", "reading data needs pyarrow, which is not installed", fix="pip install sparse-pipelines[train]"
         ) from None
     return pyarrow

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sparse_core.errors import DataError
+from sparse_core.errors import DataError, Place, Text
 from sparse_core.sources.data.arrow import require_pyarrow
 from sparse_core.sources.data.class_names import name_classes
-from sparse_core.sources.data.rows import Row
+from sparse_core.sources.data.rows import DATASET_SETTING, Row, with_row
 
 _ROWS_IN_BATCH = 1000
 
@@ -19,16 +19,19 @@ class ArrowSplit:
     """One split.
 
     Attributes:
-        setting: the setting that names the data set, for messages.
         name: the data set and the split.
         paths: Arrow IPC streams with the rows, in order.
-        classes: column -> names of its classes (`class_names.declared_classes`).
+        classes: column -> names of its classes, from `class_names.declared_classes`.
     """
 
-    setting: str
     name: str
     paths: tuple[Path, ...]
     classes: Mapping[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def setting(self) -> str:
+        """The setting by which users name data sets."""
+        return DATASET_SETTING
 
     @property
     def size_bytes(self) -> int:
@@ -36,9 +39,9 @@ class ArrowSplit:
         return sum(path.stat().st_size for path in self.paths)
 
     def rows(self) -> Iterator[Row]:
-        """The rows from first to last, class names in place of declared indices.
+        """The rows from first to last, with names of classes in place of their indices.
 
-        The files are read and not mapped into memory, where every page that was read would count as the process's.
+        The files are read and not mapped into memory, because each mapped page would count as memory of the process.
 
         Raises:
             DataError: a file is missing or damaged, there are no rows, or an index is beyond the declared names.
@@ -57,7 +60,9 @@ class ArrowSplit:
                                 yield row
             except (pa.ArrowException, OSError) as error:
                 problem = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
-                raise self.error(f"{path} is damaged after row {number} ({problem}); save the data set again") from None
+                raise self.error(
+                    f"{path} is damaged after row {number} ({problem})", fix="save the data set again"
+                ) from None
         if number == 0:
             raise self.error("the split has no rows")
 
@@ -65,6 +70,6 @@ class ArrowSplit:
         """Names of the classes of a column in the order of their indices, where it declares them."""
         return self.classes.get(column)
 
-    def error(self, problem: str, row: Row | None = None) -> DataError:
-        """An error about the split, at a row of it."""
-        return DataError(f"{self.setting}: {self.name}{f', row {row.number}' if row else ''}: {problem}")
+    def error(self, problem: Text, row: Row | None = None, *, accepted: str = "", fix: Text = "") -> DataError:
+        """An error about the split, or about a row of it."""
+        return DataError(self.setting, with_row(problem, row), accepted=accepted, fix=fix, place=Place(self.name))

@@ -1,4 +1,4 @@
-"""Names of classes that a `datasets` column declares, in place of their indices."""
+"""The names of classes that a column of `datasets` declares, in place of their indices."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ def declared_classes(features: Mapping[str, Any]) -> dict[str, list[str]]:
     Args:
         features: `datasets.Features` as a dict, which is also how a Parquet file holds them.
     """
-    found = {}
+    classes = {}
     for column, feature in features.items():
         while isinstance(feature, Mapping) and feature.get("_type") in ("List", "LargeList", "Sequence"):
             feature = feature.get("feature")
         if isinstance(feature, Mapping) and feature.get("_type") == "ClassLabel" and feature.get("names"):
-            found[column] = list(map(str, feature["names"]))
-    return found
+            classes[column] = list(map(str, feature["names"]))
+    return classes
 
 
 def name_classes(row: Row, classes: Mapping[str, list[str]], error: Callable[[str, Row], DataError]) -> None:
-    """Puts names in place of the indices of classes in `row`; None in place of -1, a label that is not given.
+    """Replaces the indices of classes in `row` by their names, and -1, which stands for no label, by None.
 
     Args:
         row: changed in place.
-        classes: what `declared_classes` found.
+        classes: the result of `declared_classes`.
         error: makes an error about a row.
 
     Raises:
@@ -39,7 +39,7 @@ def name_classes(row: Row, classes: Mapping[str, list[str]], error: Callable[[st
         try:
             row.values[column] = _to_names(row.values.get(column), names)
         except IndexError as problem:
-            raise error(f"column '{column}' has {problem}; correct the data set", row) from None
+            raise error(f"column '{column}' has {problem}", row) from None
 
 
 def _to_names(value: Any, names: list[str]) -> Any:

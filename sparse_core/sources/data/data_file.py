@@ -1,7 +1,7 @@
-"""A CSV, JSON, JSONL, Parquet or text file as a stream of rows, each with the place it has in the file.
+"""A CSV, JSON, JSONL, Parquet or text file as a stream of rows, each with its line.
 
-One row is held at a time, a batch of them for Parquet, so memory does not grow with the file. Text is read by the
-standard library because its readers know the line of every row, quoted line breaks included.
+One row is in memory at a time, or one batch of rows for Parquet, so memory does not grow with the file. The standard
+library reads the text formats, because its readers know the line of every row, also after quoted line breaks.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sparse_core.errors import DataError
+from sparse_core.errors import DataError, Place, Setting, Text, listed, renamed_settings
 from sparse_core.sources.data.json_array import JsonArray
 from sparse_core.sources.data.parquet_file import ParquetRows
-from sparse_core.sources.data.rows import Row
+from sparse_core.sources.data.rows import Row, with_row
 from sparse_core.sources.data.squad_json import ArticleError, squad_rows
 from sparse_core.store import local_path
 
@@ -24,7 +24,7 @@ SUFFIXES = (".csv", ".json", ".jsonl", ".parquet", ".txt")
 _ENCODING = "utf-8-sig"  # UTF-8, with or without the mark that spreadsheets put first
 _OTHER_SEPARATORS = (";", "\t", "|")
 LONGEST_CSV_FIELD = 10_000_000
-"""Characters of a field; a quote that is not closed is found there, before the rest of the file is in memory."""
+"""The most characters of a field; with an unclosed quote, reading stops here and not at the end of the file."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class DataFile:
     """A file that a user named.
 
     Attributes:
-        setting: the setting that names it, for messages.
-        path: where it is.
+        setting: the setting that names it, such as train_file; errors name it.
+        path: where it is on this machine.
     """
 
     setting: str
@@ -46,7 +46,8 @@ class DataFile:
         Raises:
             SparseCoreError: it is in object storage.
         """
-        return cls(setting, local_path(uri))
+        with renamed_settings({"location": setting}):
+            return cls(setting, local_path(uri))
 
     @property
     def name(self) -> str:
@@ -62,13 +63,12 @@ class DataFile:
         """Names of the classes of a column, which Parquet files that `datasets` wrote declare."""
         return self._parquet().label_names(column) if self._suffix == ".parquet" else None
 
-    def error(self, problem: str, row: Row | None = None, *, line: int = 0) -> DataError:
-        """An error about the file, at a row or a line of it."""
-        line = row.line if row else line
-        places = [f"row {row.number}"] if row else []
-        places += ([f"(line {line})"] if row else [f"line {line}"]) if line else []
-        place = f", {' '.join(places)}" if places else ""
-        return DataError(f"{self.setting}: {self.path}{place}: {problem}")
+    def error(
+        self, problem: Text, row: Row | None = None, *, accepted: str = "", fix: Text = "", line: int = 0
+    ) -> DataError:
+        """An error about the file, or about a row or a line of it."""
+        place = Place(self.name, (row.line if row else line) or None)
+        return DataError(self.setting, with_row(problem, row), accepted=accepted, fix=fix, place=place)
 
     @property
     def _suffix(self) -> str:
@@ -78,17 +78,17 @@ class DataFile:
         return ParquetRows(self.path, self.error)
 
     def require_usable(self) -> None:
-        """Refuses a file that is missing, empty or of a form that is not read here.
+        """Refuses a file that is missing, empty or of an unknown form.
 
         Raises:
-            DataError: it is.
+            DataError: the file cannot be used.
         """
         if not self.path.exists():
-            raise self.error("there is no such file")
+            raise self.error("the file does not exist")
         if not self.path.is_file():
-            raise self.error("this is a directory; name a file, or give a saved data set as dataset_name")
+            raise self.error("is a folder", fix=("name a file, or give a saved data set as ", Setting("dataset_name")))
         if self._suffix not in SUFFIXES:
-            raise self.error(f"the suffix '{self.path.suffix}' is not known; accepted are {', '.join(SUFFIXES)}")
+            raise self.error(f"the suffix '{self.path.suffix}' is unknown", accepted=f"one of {listed(SUFFIXES)}")
         if self.path.stat().st_size == 0:
             raise self.error("the file is empty (0 bytes)")
 
@@ -145,9 +145,9 @@ class DataFile:
                 if len(fields) != len(columns):
                     row = Row(number, line, {})
                     raise self.error(
-                        f"expected {len(columns)} fields as in the header, found {len(fields)}; put quotes around a "
-                        "text that holds a comma, a quote or a line break",
+                        f"has {len(fields)} fields, but the header has {len(columns)}",
                         row,
+                        fix="put quotes around a text with a comma, a quote or a line break",
                     )
                 yield Row(number, line, dict(zip(columns, fields, strict=True)))
 
@@ -160,31 +160,31 @@ class DataFile:
             problem = f"malformed CSV ({error})"
             if "field limit" in str(error):
                 problem = f"a field has more than {LONGEST_CSV_FIELD:,} characters, the most that is read"
-            raise self.error(f"{problem}; is a quote not closed, or not doubled inside a text?", line=line) from None
+            raise self.error(problem, fix="close each quote, and double quotes inside a text", line=line) from None
         finally:
             csv.field_size_limit(earlier)
 
     def _check_header(self, columns: list[str]) -> None:
         repeated = sorted({name for name in columns if columns.count(name) > 1})
         if repeated:
-            raise self.error(f"the column '{repeated[0]}' appears more than once; rename one", line=1)
+            raise self.error(f"the column '{repeated[0]}' appears more than once", fix="rename one", line=1)
         for separator in _OTHER_SEPARATORS:
             if len(columns) == 1 and separator in columns[0]:
-                raise self.error(f"fields are separated by {separator!r}; expected commas", line=1)
+                raise self.error(f"fields are separated by {separator!r}", accepted="commas", line=1)
 
     def _json_rows(self) -> Iterator[Row]:
         number = 0
         for line, value in self._json_values():
             if not isinstance(value, dict):
                 raise self.error(
-                    f'expected a record such as {{"text": "fine", "label": 1}}, found a {_json_type(value)}', line=line
+                    f"has a {_json_type(value)}", accepted='a record such as {"text": "fine", "label": 1}', line=line
                 )
             try:
                 for record in squad_rows(value) if "paragraphs" in value else (value,):
                     number += 1
                     yield Row(number, line, record)
-            except ArticleError as problem:
-                raise self.error(str(problem), line=line) from None
+            except ArticleError as error:
+                raise self.error(error.problem, accepted=error.accepted, line=line) from None
 
     def _json_values(self) -> Iterator[tuple[int, Any]]:
         """Line and value of each element of an array (which may be the "data" of an object), or of each line."""
@@ -209,7 +209,7 @@ class DataFile:
         except (ValueError, RecursionError):  # an integer of thousands of digits, brackets in thousands of brackets
             problem = "a value is too long or too deep"
         raise self.error(
-            f"malformed JSON ({problem}); expected an array of records, or one record on each line", line=line
+            f"malformed JSON ({problem})", accepted="an array of records, or one record on each line", line=line
         )
 
     def _encoding_error(self) -> DataError:
@@ -221,8 +221,9 @@ class DataFile:
                 except UnicodeDecodeError as error:
                     encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) and line == 1 else "latin1"
                     return self.error(
-                        f"byte {offset + error.start} (0x{content[error.start]:02x}) is not UTF-8; convert the file, "
-                        f"for example with `iconv -f {encoding} -t utf-8 {self.path} > converted{self.path.suffix}`",
+                        f"byte {offset + error.start} (0x{content[error.start]:02x}) is not UTF-8",
+                        fix="convert the file, for example with "
+                        f"`iconv -f {encoding} -t utf-8 {self.path} > converted{self.path.suffix}`",
                         line=line,
                     )
                 offset += len(content)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from sparse_core.errors import DataError, did_you_mean
+from sparse_core.errors import DataError, Setting, listed, nearest
 
 GLUE_ID = "nyu-mll/glue"
 IMDB_ID = "stanfordnlp/imdb"
@@ -63,9 +63,16 @@ def named_task(name: str) -> NamedTask:
     """
     if name.lower() not in NAMED_TASKS:
         raise DataError(
-            f"task_name: unknown task '{name}' for text_classification; accepted are {', '.join(NAMED_TASKS)}"
-            f"{did_you_mean(name.lower(), NAMED_TASKS)}; for another data set leave it empty and give dataset_name or "
-            "train_file"
+            "task_name",
+            f"unknown task '{name}' for text_classification",
+            accepted=f"one of {listed(NAMED_TASKS)}",
+            fix=(
+                f"{suggestion}; " if (suggestion := nearest(name.lower(), NAMED_TASKS)) else "",
+                "for another data set leave it empty and give ",
+                Setting("dataset_name"),
+                " or ",
+                Setting("train_file"),
+            ),
         )
     return NAMED_TASKS[name.lower()]
 

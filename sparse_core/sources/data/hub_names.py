@@ -1,11 +1,11 @@
-"""Where data sets are whose short names no longer load, because `datasets` runs no loading scripts."""
+"""The places of data sets whose short names no longer load, because `datasets` runs no loading scripts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 PARQUET_REVISION = "refs/convert/parquet"
-"""Branch of a hub data set with the hub's own conversion of it: `<config>/<split>/0000.parquet`, and no script."""
+"""Branch of a hub data set with the hub's own conversion to Parquet: `<config>/<split>/0000.parquet`, no script."""
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class HubLocation:
     Attributes:
         hub_id: namespace and name.
         revision: branch, tag or commit; empty: the default branch.
-        config: the configuration to read where the user names none; empty: the data set's own default.
+        config: the configuration that is read unless the user names another; empty: the default of the data set.
     """
 
     hub_id: str
@@ -35,18 +35,18 @@ HUB_NAMES = {
     "tweet_eval": HubLocation("cardiffnlp/tweet_eval"),
     "wnut_17": HubLocation("leondz/wnut_17", PARQUET_REVISION, "wnut_17"),
 }
-"""Short name to the place of a copy without a script."""
+"""Short name -> place of a copy without a script."""
 
 _SCRIPTED_IDS = {location.hub_id: location for location in HUB_NAMES.values() if location.revision}
 
 
 def locate(name: str, revision: str = "") -> HubLocation:
-    """Where to read the data set of that name.
+    """The place of the data set of that name.
 
     Args:
-        name: what the user wrote: a short name, or a namespaced id, which is taken as it is unless its default branch
-            is one of the loading scripts that the table knows.
-        revision: what the user wrote; goes before the table's.
+        name: a short name, or an id with a namespace. An id stands for itself, unless the table knows that its default
+            branch is a loading script.
+        revision: the user's; it goes before the table's.
     """
     known = HUB_NAMES.get(name) or _SCRIPTED_IDS.get(name)
     if known is None:

@@ -1,4 +1,4 @@
-"""Labels of a data set: from what a source says to an index."""
+"""The labels of a data set and their indices."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from sparse_core.errors import DataError, did_you_mean
+from sparse_core.errors import DataError, Setting, nearest
 from sparse_core.sources.data.rows import Row, RowSource
 
 _MAX_LABELS = 10_000  # what has more is an identifier or a text, and would fill the memory
 _MAX_LISTED = 10
+_PROBLEM_TYPE = Setting("task_args.problem_type")
 _INTEGER = re.compile(r"[+-]?\d+")
 _NUMBER = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+)([eE][+-]?\d+)?")
 
 
 class Labels:
-    """Label -> index. Open at first, when each new label gets the next index; `close` fixes and sorts them.
+    """Label -> index. While the list is open, each new label gets the next index; `close` closes and sorts the list.
 
-    Names that the source declares are in force at once, in their order, and no others are taken.
+    If the source declares the names of its classes, the list has these names in their order and is closed at once.
 
-    A label is text: integers and JSON's true and false are taken for their spelling, and white space around is left
-    out.
+    A label is text. Integers and JSON's true and false become the text that stands for them, and white space around a
+    label is removed.
     """
 
     def __init__(
@@ -32,13 +33,13 @@ class Labels:
         min_labels: int = 2,
         reads_whole_numbers: bool = False,
     ) -> None:
-        """No labels yet, or the declared ones.
+        """Starts with the declared labels, or without any.
 
         Args:
-            label_column: name of their column, for messages.
+            label_column: name of the column with the labels.
             declared: names of all classes in the order of their indices, where the source has them.
-            min_labels: with fewer there is nothing to learn.
-            reads_whole_numbers: 1.0, also as text, is the class 1; otherwise it is refused.
+            min_labels: the fewest labels that a model can learn.
+            reads_whole_numbers: read 1.0, also as text, as the class 1; otherwise it is refused.
         """
         self._column = label_column
         self._min_labels = min_labels
@@ -67,10 +68,10 @@ class Labels:
         return self._indices[name]
 
     def close(self, train: RowSource) -> list[int]:
-        """Takes no more labels, and sorts those that were not declared: integers by value, others as text.
+        """Closes the list, and sorts labels that were not declared: integers by value, others as text.
 
         Args:
-            train: the source that they came from, for messages.
+            train: the source of the labels; errors name it.
 
         Returns:
             The new index of each old one.
@@ -111,9 +112,9 @@ class Labels:
             raise self._no_list(name, source, row)
         if len(self._indices) == _MAX_LABELS:
             raise source.error(
-                f"column '{self._column}' has more than {_MAX_LABELS} different values; name the column that holds the "
-                "classes as label_column",
+                f"column '{self._column}' has more than {_MAX_LABELS} different values",
                 row,
+                fix=("name the column with the classes as ", Setting("label_column")),
             )
         self._indices[name] = len(self._indices)
         self._first_rows[name] = Row(row.number, row.line, {})
@@ -121,32 +122,41 @@ class Labels:
     def _unknown(self, name: str, source: RowSource, row: Row) -> DataError:
         known = ", ".join(f"'{label}'" for label in self.names[:_MAX_LISTED])
         known += ", ..." if len(self._indices) > _MAX_LISTED else ""
-        meant = did_you_mean(name, self._indices)
+        suggestion = nearest(name, self._indices)
+        problem, fix = f"is not in the training data, which has {known}", "correct it, remove the row, or add such rows"
         if self._is_declared:
-            problem = f"is none of the classes that the data declares, {known}; correct it or remove the row"
-        else:
-            problem = f"is not in the training data, which has {known}; correct it, remove the row, or add such rows to"
-            problem += " the training data"
-        return source.error(f"label '{name:.80}' {problem}{meant}", row)
+            problem, fix = f"is none of the classes that the data declares, {known}", "correct it or remove the row"
+        return source.error(f"label '{name:.80}' {problem}", row, fix=f"{fix}{f'; {suggestion}' if suggestion else ''}")
 
     def _too_few(self, train: RowSource) -> DataError:
         if not self._indices:
-            return train.error(f"no row has a label in column '{self._column}'; name the column with the labels")
+            return train.error(
+                f"no row has a label in column '{self._column}'",
+                fix=("name the column with the labels as ", Setting("label_column")),
+            )
         return train.error(
-            f"all rows have the label '{self.names[0]}' in column '{self._column}'; give rows of at least two classes"
+            f"all rows have the label '{self.names[0]}' in column '{self._column}'",
+            fix="give rows of at least two classes",
         )
 
     def _no_regression(self, label: str, source: RowSource, row: Row) -> DataError:
         return source.error(
-            f"label {label} in column '{self._column}' is a number with a decimal point; write classes as names or "
-            "integers, or set problem_type in task_args to regression, or, if all are whole numbers, to "
-            "single_label_classification",
+            f"label {label} in column '{self._column}' is a number with a decimal point",
             row,
+            fix=(
+                "write classes as names or integers, or set ",
+                _PROBLEM_TYPE,
+                " to regression, or, if all are whole numbers, to single_label_classification",
+            ),
         )
 
     def _no_list(self, label: str, source: RowSource, row: Row) -> DataError:
         return source.error(
-            f"label {label:.80} in column '{self._column}' is a list; give each row one label, or set problem_type in "
-            'task_args to multi_label_classification and write lists as JSON, such as ["a", "b"]',
+            f"label {label:.80} in column '{self._column}' is a list",
             row,
+            fix=(
+                "give each row one label, or set ",
+                _PROBLEM_TYPE,
+                ' to multi_label_classification and write lists as JSON, such as ["a", "b"]',
+            ),
         )

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparse_core.errors import DataError, did_you_mean
+from sparse_core.errors import DataError, Place, Text, listed, nearest
 from sparse_core.sources.data.parquet_file import ParquetRows
-from sparse_core.sources.data.rows import Row
+from sparse_core.sources.data.rows import DATASET_SETTING, Row, with_row
 
 DEFAULT_CONFIG = "default"
 """Name of the only configuration of a data set that names none."""
@@ -19,14 +19,17 @@ class ParquetSplit:
     """A split in one or more Parquet files.
 
     Attributes:
-        setting: the setting that names the data set, for messages.
         name: the data set and the split.
         paths: the files in order; at least one.
     """
 
-    setting: str
     name: str
     paths: tuple[Path, ...]
+
+    @property
+    def setting(self) -> str:
+        """The setting by which users name data sets."""
+        return DATASET_SETTING
 
     @property
     def size_bytes(self) -> int:
@@ -34,7 +37,7 @@ class ParquetSplit:
         return sum(file.size_bytes for file in self._files())
 
     def rows(self) -> Iterator[Row]:
-        """The rows of all files, numbered through.
+        """The rows of all files; their numbers go on from file to file.
 
         Raises:
             DataError: a file is not whole, or there are no rows.
@@ -51,13 +54,13 @@ class ParquetSplit:
         """Names of the classes of a column in the order of their indices, where the files declare them."""
         return next(self._files()).label_names(column)
 
-    def error(self, problem: str, row: Row | None = None) -> DataError:
-        """An error about the split, at a row of it."""
-        return DataError(f"{self.setting}: {self.name}{f', row {row.number}' if row else ''}: {problem}")
+    def error(self, problem: Text, row: Row | None = None, *, accepted: str = "", fix: Text = "") -> DataError:
+        """An error about the split, or about a row of it."""
+        return DataError(self.setting, with_row(problem, row), accepted=accepted, fix=fix, place=Place(self.name))
 
     def _files(self) -> Iterator[ParquetRows]:
         for path in self.paths:
-            split = ParquetSplit(self.setting, f"{self.name}, {path.name}", (path,)) if len(self.paths) > 1 else self
+            split = ParquetSplit(f"{self.name}, {path.name}", (path,)) if len(self.paths) > 1 else self
             yield ParquetRows(path, split.error)
 
 
@@ -68,28 +71,25 @@ def configurations(directory: Path) -> list[str]:
     return sorted({file.parents[1].name for file in directory.glob("*/*/*.parquet")})
 
 
-def read_conversion(directory: Path, config: str, setting: str, title: str) -> dict[str, ParquetSplit]:
+def read_conversion(directory: Path, config: str, title: str) -> dict[str, ParquetSplit]:
     """The splits of a configuration.
 
     Args:
         directory: holds the configurations.
         config: one of them; empty: "default", or the only one.
-        setting: the setting that names the data set, for messages.
-        title: the data set, for messages.
+        title: the data set as the user knows it.
 
     Raises:
-        DataError: there is no such configuration.
+        DataError: there is no such configuration; the setting is dataset_config_name.
     """
     names = configurations(directory)
     chosen = config or (names[0] if len(names) == 1 else DEFAULT_CONFIG)
     if chosen not in names:
-        what = f"has no configuration '{config}'" if config else "has several configurations"
-        accepted = f"; name one of {', '.join(names)}{did_you_mean(config, names)}" if names else ""
-        raise DataError(f"dataset_config_name: {title} {what}{accepted}")
+        problem = f"{title} has no configuration '{config}'" if config else f"{title} has several configurations"
+        accepted = f"one of {listed(names)}" if names else ""
+        raise DataError("dataset_config_name", problem, accepted=accepted, fix=nearest(config, names))
     folders = sorted({file.parent for file in (directory / chosen).glob("*/*.parquet")})
     return {
-        folder.name: ParquetSplit(
-            setting, f"{title}/{chosen}, split {folder.name}", tuple(sorted(folder.glob("*.parquet")))
-        )
+        folder.name: ParquetSplit(f"{title}/{chosen}, split {folder.name}", tuple(sorted(folder.glob("*.parquet"))))
         for folder in folders
     }

@@ -59,9 +59,9 @@ class ParquetRows:
                         name_classes(row, classes, self.error)
                         yield row
         except (pa.ArrowException, OSError) as error:
-            raise self.error(f"damaged after row {number} ({_first_line(error)}); copy it again") from None
+            raise self.error(f"damaged after row {number} ({_first_line(error)})", fix="copy it again") from None
         except UnicodeDecodeError:
-            raise self.error(f"a text after row {number} is not UTF-8; write the column as strings") from None
+            raise self.error(f"a text after row {number} is not UTF-8", fix="write the column as strings") from None
 
     def _file(self) -> Any:
         pa = require_pyarrow()
@@ -70,11 +70,11 @@ class ParquetRows:
         try:
             file = parquet.ParquetFile(self.path, buffer_size=_BUFFER_BYTES, pre_buffer=False)
         except (pa.ArrowException, OSError) as error:
-            raise self.error(f"not a whole Parquet file ({_first_line(error)}); copy it again") from None
+            raise self.error(f"not a whole Parquet file ({_first_line(error)})", fix="copy it again") from None
         names = file.schema_arrow.names
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
-            raise self.error(f"the column '{repeated[0]}' appears more than once; rename one")
+            raise self.error(f"the column '{repeated[0]}' appears more than once", fix="rename one")
         return file
 
 

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sparse_core.errors import DataError
+from sparse_core.errors import DataError, Text
+
+DATASET_SETTING = "dataset_name"
+"""The setting that names a data set which is not a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,29 +28,37 @@ class Row:
 
 
 class MissingValueError(Exception):
-    """A row lacks a value. Raised by a task's reader; `write_split` counts such rows and refuses them together."""
+    """A row lacks a value. A task's reader raises it; `write_split` counts such rows and refuses them together."""
 
     def __init__(self, what: str, column: str) -> None:
-        """Names what is missing ("text", "label") and the user's column."""
+        """Takes the kind of value that is missing ("text", "label") and the user's name of its column."""
         super().__init__(what, column)
         self.what = what
         self.column = column
 
 
+def with_row(problem: Text, row: Row | None) -> Text:
+    """A problem with the number of the row that it is about, where it is about one."""
+    if row is None:
+        return problem
+    parts = (problem,) if isinstance(problem, str) else problem
+    return (f"row {row.number}: ", *parts)
+
+
 class RowSource(Protocol):
-    """One split of what the user named: a file, a split of a hub data set, of a saved `datasets` directory."""
+    """One split of the user's data: a file, a split of a data set on the hub, or of a saved one."""
 
     @property
     def setting(self) -> str:
-        """The setting that names it, for messages, such as `train_file`."""
+        """The setting by which the user gave it, such as `train_file`; errors name it."""
 
     @property
     def name(self) -> str:
-        """What it is, for messages: the path, or the data set's name with its split."""
+        """The path of the file, or the data set's name with its split."""
 
     @property
     def size_bytes(self) -> int:
-        """Bytes on disk, about; 0 where that is not known before reading."""
+        """Approximate number of bytes on disk; 0 where it is not known before reading."""
 
     def rows(self) -> Iterator[Row]:
         """The rows from first to last, few of them in memory at a time.
@@ -59,5 +70,5 @@ class RowSource(Protocol):
     def label_names(self, column: str) -> list[str] | None:
         """Names of the classes of a column in the order of their indices, where the source declares them."""
 
-    def error(self, problem: str, row: Row | None = None) -> DataError:
-        """An error about the source, at a row of it."""
+    def error(self, problem: Text, row: Row | None = None, *, accepted: str = "", fix: Text = "") -> DataError:
+        """An error about the source, or about a row of it, with the file and line as its place."""

@@ -1,4 +1,4 @@
-"""A directory that `save_to_disk` of the `datasets` library wrote, read without that library.
+"""A folder that `save_to_disk` of the `datasets` library wrote, read without that library.
 
 A `DatasetDict` is `dataset_dict.json` with the names of the splits, each in a folder; a `Dataset` is `state.json` with
 the names of its Arrow files, and `dataset_info.json` with its features.
@@ -13,6 +13,7 @@ from typing import Any
 from sparse_core.errors import DataError
 from sparse_core.sources.data.arrow_split import ArrowSplit
 from sparse_core.sources.data.class_names import declared_classes
+from sparse_core.sources.data.rows import DATASET_SETTING
 
 _SPLITS_NAME = "dataset_dict.json"
 _STATE_NAME = "state.json"
@@ -26,45 +27,44 @@ def is_saved(directory: Path) -> bool:
     return (directory / _SPLITS_NAME).is_file() or (directory / _STATE_NAME).is_file()
 
 
-def read_saved(directory: Path, setting: str) -> dict[str, ArrowSplit]:
+def read_saved(directory: Path) -> dict[str, ArrowSplit]:
     """The splits of a saved data set.
 
     Args:
         directory: what `save_to_disk` wrote.
-        setting: the setting that names it, for messages.
 
     Raises:
         DataError: a file is missing or is not what `save_to_disk` writes.
     """
     if not (directory / _SPLITS_NAME).is_file():
-        return {ONLY_SPLIT: _read_split(directory, setting, f"{directory}, split {ONLY_SPLIT}")}
-    names = _entry(directory / _SPLITS_NAME, "splits", list, setting)
-    return {name: _read_split(directory / name, setting, f"{directory}, split {name}") for name in map(str, names)}
+        return {ONLY_SPLIT: _read_split(directory, f"{directory}, split {ONLY_SPLIT}")}
+    names = _entry(directory / _SPLITS_NAME, "splits", list)
+    return {name: _read_split(directory / name, f"{directory}, split {name}") for name in map(str, names)}
 
 
-def _read_split(folder: Path, setting: str, name: str) -> ArrowSplit:
-    files = _entry(folder / _STATE_NAME, "_data_files", list, setting)
-    features = _entry(folder / _INFO_NAME, "features", dict, setting)
+def _read_split(folder: Path, name: str) -> ArrowSplit:
+    files = _entry(folder / _STATE_NAME, "_data_files", list)
+    features = _entry(folder / _INFO_NAME, "features", dict)
     paths = tuple(folder / str(file.get("filename")) for file in files if isinstance(file, dict))
     for path in paths:
         if not path.is_file():
-            raise _damage(setting, path, "is missing")
-    return ArrowSplit(setting, name, paths, declared_classes(features))
+            raise _damage(path, "is missing")
+    return ArrowSplit(name, paths, declared_classes(features))
 
 
-def _entry(path: Path, name: str, kind: type, setting: str) -> Any:
+def _entry(path: Path, name: str, kind: type) -> Any:
     """An entry of a JSON object in a file."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise _damage(setting, path, f"cannot be read ({error.strerror})") from None
+        raise _damage(path, f"cannot be read ({error.strerror})") from None
     except ValueError:
-        raise _damage(setting, path, "is not JSON") from None
+        raise _damage(path, "is not JSON") from None
     entry = value.get(name) if isinstance(value, dict) else None
     if not isinstance(entry, kind):
-        raise _damage(setting, path, f"has no {kind.__name__} '{name}'")
+        raise _damage(path, f"has no {kind.__name__} '{name}'")
     return entry
 
 
-def _damage(setting: str, path: Path, problem: str) -> DataError:
-    return DataError(f"{setting}: {path} {problem}; save the data set again with save_to_disk")
+def _damage(path: Path, problem: str) -> DataError:
+    return DataError(DATASET_SETTING, f"{path} {problem}", fix="save the data set again with save_to_disk")

@@ -1,4 +1,4 @@
-"""Cuts the rows of a source into a part to learn from and a part for validation."""
+"""Splits the rows of a source into training rows and validation rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sparse_core.errors import DataError
+from sparse_core.errors import DataError, Text
 from sparse_core.sources.data.rows import Row, RowSource
 
 _SEED = 42
@@ -15,15 +15,15 @@ _SEED = 42
 
 @dataclass(frozen=True)
 class Share:
-    """The rows of a source that are for validation, or the others; they keep their numbers.
+    """The validation rows of a source, or its training rows; they keep their numbers.
 
-    Of every 1 / ratio rows one is drawn, so that sources that are sorted by label give all of their labels to both
-    parts. Which rows these are depends on the ratio only, and no list of them is kept.
+    One of every 1 / ratio rows is drawn for validation, so that a file that is sorted by label has all labels in both
+    parts. The drawn rows depend on the ratio alone, and no list of them is held.
 
     Attributes:
         source: all rows.
-        ratio: share of the rows that are for validation, above 0 and below 1.
-        is_validation: whether these are the rows for validation.
+        ratio: share of the validation rows, above 0 and below 1.
+        is_validation: whether these are the validation rows.
     """
 
     source: RowSource
@@ -32,17 +32,17 @@ class Share:
 
     @property
     def setting(self) -> str:
-        """The source's."""
+        """The setting of the source."""
         return self.source.setting
 
     @property
     def name(self) -> str:
-        """The source's."""
+        """The name of the source."""
         return self.source.name
 
     @property
     def size_bytes(self) -> int:
-        """The share of the source's bytes."""
+        """The bytes of the source times the share."""
         return int(self.source.size_bytes * (self.ratio if self.is_validation else 1 - self.ratio))
 
     def rows(self) -> Iterator[Row]:
@@ -62,28 +62,29 @@ class Share:
                 is_empty = False
                 yield row
         if is_empty:
-            purpose = "for validation" if self.is_validation else "to learn from"
+            purpose = "for validation" if self.is_validation else "for training"
             raise DataError(
-                f"validation_ratio: {self.ratio} of the {index + 1} rows of {self.name} leaves none {purpose}; give "
-                "another ratio, or more rows"
+                "validation_ratio",
+                f"{self.ratio} of the {index + 1} rows of {self.name} leaves none {purpose}",
+                fix="give another ratio, or more rows",
             )
 
     def label_names(self, column: str) -> list[str] | None:
-        """The source's."""
+        """The names of classes that the source declares."""
         return self.source.label_names(column)
 
-    def error(self, problem: str, row: Row | None = None) -> DataError:
-        """The source's."""
-        return self.source.error(problem, row)
+    def error(self, problem: Text, row: Row | None = None, *, accepted: str = "", fix: Text = "") -> DataError:
+        """An error of the source."""
+        return self.source.error(problem, row, accepted=accepted, fix=fix)
 
 
 def cut(source: RowSource, validation_ratio: float) -> tuple[Share, Share]:
-    """The rows to learn from, and those for validation."""
+    """The training rows and the validation rows."""
     return Share(source, validation_ratio, is_validation=False), Share(source, validation_ratio, is_validation=True)
 
 
 def _drawn(ratio: float) -> Iterator[int]:
-    """An index out of each stretch of 1 / ratio indices."""
+    """One index of each stretch of 1 / ratio indices."""
     generator = random.Random(_SEED)
     number = 0
     while True:

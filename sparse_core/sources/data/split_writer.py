@@ -1,4 +1,4 @@
-"""Rows of a source to the Arrow splits of a Dataset artifact, all of them checked by the task's reader."""
+"""Writes the rows of a source, checked by the task's reader, as an Arrow split of a Dataset artifact."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def write_split(source: RowSource, reader: Reader, path: Path, *, max_rows: int 
 
     Args:
         source: read once.
-        reader: makes the columns; its labels grow where they are open.
+        reader: makes the columns; adds new labels to its list unless the list is closed.
         path: the Arrow file.
         max_rows: rows to write, from the first on; 0: all.
-        read_all: read the rows beyond `max_rows` too, for the labels that they have.
+        read_all: read the rows beyond `max_rows` too, for their labels.
 
     Returns:
         Number of rows written.
@@ -92,27 +92,27 @@ def renumber_labels(path: Path, label_field: str, new_indices: list[int]) -> Non
 
 
 def require_same_classes(train: RowSource, other: RowSource, column: str) -> None:
-    """Refuses a split that declares other classes than the training split; their order does not matter.
+    """Refuses a split that declares other classes than the training split; the order does not matter.
 
     Raises:
-        DataError: it does.
+        DataError: a class is new or missing.
     """
     names, expected = other.label_names(column), train.label_names(column)
     if names is None or expected is None or set(names) == set(expected):
         return
     new, missing = [name for name in names if name not in expected], [name for name in expected if name not in names]
     differences = [
-        f"{word} {', '.join(map(repr, which))}" for word, which in (("has", new), ("lacks", missing)) if which
+        f"{verb} {', '.join(map(repr, names))}" for verb, names in (("has", new), ("lacks", missing)) if names
     ]
-    raise DataError(
-        f"{other.setting}: {other.name} declares other classes for column '{column}' than {train.name}: it "
-        f"{' and '.join(differences)}; give all splits the same list of classes"
+    raise other.error(
+        f"declares other classes for column '{column}' than {train.name}: it {' and '.join(differences)}",
+        fix="declare the same classes in all splits",
     )
 
 
 @dataclass
 class _Lacking:
-    """Rows that lack a value, so that one message says how many they are."""
+    """Rows that lack a value, counted for one message."""
 
     what: str
     column: str
@@ -120,16 +120,16 @@ class _Lacking:
     num_rows: int = field(default=0, init=False)
 
     def refusal(self, source: RowSource) -> DataError:
-        count = f" ({self.num_rows} such rows in all)" if self.num_rows > 1 else ""
+        count = f" ({self.num_rows} rows in all)" if self.num_rows > 1 else ""
         return source.error(
-            f"this row has no {self.what} in column '{self.column}'{count}; fill it in or remove the row", self.first
+            f"has no {self.what} in column '{self.column}'{count}", self.first, fix="fill it in or remove the row"
         )
 
 
 def _readable_rows(
     source: RowSource, reader: Reader, lacking: dict[tuple[str, str], _Lacking]
 ) -> Iterator[dict[str, Any]]:
-    """What `reader` makes of the rows; those that lack a value are noted in `lacking`."""
+    """The rows as `reader` makes them; rows that lack a value are counted in `lacking`."""
     for row in source.rows():
         try:
             values = reader.read(row, source)

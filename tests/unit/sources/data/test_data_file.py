@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sparse_core.errors import DataError, SparseCoreError
+from sparse_core.errors import DataError, Setting, SparseCoreError
 from sparse_core.sources.data.data_file import DataFile
 from sparse_core.sources.data.rows import Row
 
@@ -102,48 +102,59 @@ def test_a_suffix_may_be_in_capitals(read):
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "message"),
+    ("name", "content", "line"),
     [
-        ("a.csv", "", r"^train_file: .*a\.csv: the file is empty \(0 bytes\)$"),
-        ("a.csv", "text,label\n", "the file has no rows"),
-        ("a.csv", "\n\n", "the file has no rows"),
-        ("a.json", "[]", "the file has no rows"),
-        ("a.jsonl", " \n", "the file has no rows"),
-        ("a.tsv", "x", r"the suffix '\.tsv' is not known; accepted are \.csv, \.json, \.jsonl, \.parquet, \.txt"),
-        ("a.txt", " \n\n", "the file has no rows"),
-        ("a.txt", b"fine\n\xff", r"line 2: byte 5 \(0xff\) is not UTF-8"),
-        ("a.csv", "text,label\na,1\nb\n", r"row 2 \(line 3\): expected 2 fields as in the header, found 1"),
-        ("a.csv", 'text,label\n"a\nb",1\nc,d,1\n', r"row 2 \(line 4\): expected 2 fields .* found 3; put quotes"),
-        ("a.csv", 'text,label\na,1\n"b,2\nc,3\n', r"line 3: malformed CSV \(unexpected end of data\); is a quote not"),
-        ("a.csv", 'text,label\n"a"b,1\n', "line 2: malformed CSV .*not doubled inside a text"),
-        ("a.csv", '"text,label\na,1\n', "line 1: malformed CSV"),
-        ("a.csv", "text,text,label\na,b,1\n", "line 1: the column 'text' appears more than once; rename one"),
-        ("a.csv", "text;label\na;1\n", "line 1: fields are separated by ';'; expected commas"),
-        ("a.csv", "text\tlabel\na\t1\n", r"line 1: fields are separated by '\\t'"),
-        ("a.csv", b"text,label\na,1\nb\xe9,0\n", r"line 3: byte 16 \(0xe9\) is not UTF-8; .*iconv -f latin1 -t utf-8"),
-        ("a.csv", "text,label\na,1\n".encode("utf-16"), "line 1: byte 0 .*iconv -f utf-16"),
-        ("a.jsonl", b'{"text": "\xff"}\n', r"line 1: byte 10 \(0xff\) is not UTF-8"),
-        ("a.json", b'[\n{"text": "\xff"}]\n', r"line 2: byte 12 \(0xff\) is not UTF-8"),
-        ("a.jsonl", '{"text": "a"}\n{"text": \n', "line 2: malformed JSON .* or one record on each line"),
-        ("a.json", '{"data": [\n1]}', "line 1: malformed JSON .* expected an array of records"),
-        ("a.json", '[{"text": "a"},\n {"text" "b"}]', r"line 2: malformed JSON \(Expecting ':' delimiter\)"),
-        ("a.json", '{"data": [{"text": "a"}, 1]}', "line 1: expected a record such as .*, found a number"),
-        ("a.json", '{"data": [\n{"text": "a"}\n], "version" 2}', r"line 3: malformed JSON \(Expecting ':' delimiter"),
-        ("a.json", '{"data": []}', "the file has no rows"),
-        ("a.json", '{"data": [\n{"paragraphs": [{"qas": []}]}]}', r"line 2: paragraphs\[0\] has no 'context'"),
-        ("a.json", '["a"]', "line 1: expected a record such as .*, found a text"),
-        ("a.jsonl", "3\n", "line 1: expected a record .* found a number"),
-        ("a.jsonl", "{}\n[1]\n", "line 2: expected a record .* found a list"),
-        ("a.jsonl", "true\n", "found a true or false"),
-        ("a.jsonl", "null\n", "found a null"),
-        ("a.jsonl", '{"label": ' + "9" * 5000 + "}", "line 1: malformed JSON .a value is too long or too deep"),
-        ("a.jsonl", "[" * 100_000, "line 1: malformed JSON .a value is too long or too deep"),
-        ("a.json", "[" * 100_000, "line 1: malformed JSON .a value is too long or too deep"),
+        ("a.csv", "", None),
+        ("a.csv", "text,label\n", None),
+        ("a.csv", "\n\n", None),
+        ("a.json", "[]", None),
+        ("a.jsonl", " \n", None),
+        ("a.tsv", "x", None),
+        ("a.txt", " \n\n", None),
+        ("a.txt", b"fine\n\xff", 2),
+        ("a.csv", "text,label\na,1\nb\n", 3),
+        ("a.csv", 'text,label\n"a\nb",1\nc,d,1\n', 4),
+        ("a.csv", 'text,label\na,1\n"b,2\nc,3\n', 3),
+        ("a.csv", 'text,label\n"a"b,1\n', 2),
+        ("a.csv", '"text,label\na,1\n', 1),
+        ("a.csv", "text,text,label\na,b,1\n", 1),
+        ("a.csv", "text;label\na;1\n", 1),
+        ("a.csv", "text\tlabel\na\t1\n", 1),
+        ("a.csv", b"text,label\na,1\nb\xe9,0\n", 3),
+        ("a.csv", "text,label\na,1\n".encode("utf-16"), 1),
+        ("a.jsonl", b'{"text": "\xff"}\n', 1),
+        ("a.json", b'[\n{"text": "\xff"}]\n', 2),
+        ("a.jsonl", '{"text": "a"}\n{"text": \n', 2),
+        ("a.json", '{"data": [\n1]}', 1),
+        ("a.json", '[{"text": "a"},\n {"text" "b"}]', 2),
+        ("a.json", '{"data": [{"text": "a"}, 1]}', 1),
+        ("a.json", '{"data": [\n{"text": "a"}\n], "version" 2}', 3),
+        ("a.json", '{"data": []}', None),
+        ("a.json", '{"data": [\n{"paragraphs": [{"qas": []}]}]}', 2),
+        ("a.json", '["a"]', 1),
+        ("a.jsonl", "3\n", 1),
+        ("a.jsonl", "{}\n[1]\n", 2),
+        ("a.jsonl", "true\n", 1),
+        ("a.jsonl", "null\n", 1),
+        ("a.jsonl", '{"label": ' + "9" * 5000 + "}", 1),
+        ("a.jsonl", "[" * 100_000, 1),
+        ("a.json", "[" * 100_000, 1),
     ],
 )
-def test_what_is_wrong_and_where(read, name, content, message):
-    with pytest.raises(DataError, match=message):
+def test_a_file_that_cannot_be_read_is_refused_at_its_line(read, name, content, line):
+    with pytest.raises(DataError) as caught:
         read(name, content)
+    assert caught.value.setting == "train_file"
+    assert (Path(caught.value.place.file).name, caught.value.place.line) == (name, line)
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding"), [(b"text,label\nb\xe9,0\n", "latin1"), ("text,label\na,1\n".encode("utf-16"), "utf-16")]
+)
+def test_other_encodings_are_refused_with_the_command_that_converts_them(read, content, encoding):
+    with pytest.raises(DataError) as caught:
+        read("a.csv", content)
+    assert f"iconv -f {encoding} -t utf-8" in caught.value.fix
 
 
 def test_a_text_of_a_csv_file_may_be_as_long_as_a_book(read):
@@ -157,22 +168,17 @@ def test_a_text_of_a_csv_file_may_be_as_long_as_a_book(read):
 
 def test_a_quote_that_never_ends_is_found_before_it_fills_the_memory(read):
     line = f"{'b' * 9_999},0\n"
-    with pytest.raises(
-        DataError, match="line 2: a field has more than 10,000,000 characters, .* is a quote not closed"
-    ):
+    with pytest.raises(DataError, match="more than 10,000,000 characters") as caught:
         read("a.csv", 'text,label\n"a,1\n' + line * 1_001)
+    assert caught.value.place.line == 2
 
 
-@pytest.mark.parametrize(
-    ("path", "message"),
-    [
-        ("none.csv", r"^test_file: .*none\.csv: there is no such file$"),
-        (".", "^test_file: .*: this is a directory; name a file, or give a saved data set as dataset_name"),
-    ],
-)
-def test_a_path_that_is_no_file(tmp_path, path, message):
-    with pytest.raises(DataError, match=message):
+@pytest.mark.parametrize("path", ["none.csv", "."])
+def test_a_path_that_is_no_file_is_refused(tmp_path, path):
+    with pytest.raises(DataError) as caught:
         DataFile("test_file", tmp_path / path).require_usable()
+    assert caught.value.setting == "test_file"
+    assert caught.value.place.file == str(tmp_path / path)
 
 
 def test_a_file_is_named_by_its_path(tmp_path, monkeypatch):
@@ -182,19 +188,18 @@ def test_a_file_is_named_by_its_path(tmp_path, monkeypatch):
     assert (file.name, file.size_bytes, file.label_names("label")) == (f"{tmp_path}/a.csv", 15, None)
 
 
-def test_a_file_in_object_storage():
-    with pytest.raises(
-        SparseCoreError, match=r"^train_file: s3://bucket/a\.csv is in object storage, which this version"
-    ):
+def test_a_file_in_object_storage_is_refused():
+    with pytest.raises(SparseCoreError) as caught:
         DataFile.named("train_file", "s3://bucket/a.csv")
+    assert caught.value.setting == "train_file"
 
 
-def test_errors_name_the_place():
+def test_an_error_has_the_line_as_its_place():
     file = DataFile("train_file", Path("a.csv"))
-    assert str(file.error("x")) == "train_file: a.csv: x"
-    assert str(file.error("x", line=3)) == "train_file: a.csv, line 3: x"
-    assert str(file.error("x", Row(2, 3, {}))) == "train_file: a.csv, row 2 (line 3): x"
-    assert str(file.error("x", Row(2, 0, {}))) == "train_file: a.csv, row 2: x"
+    assert str(file.error("x", fix="y")) == "a.csv: train_file: x; y"
+    assert str(file.error("x", line=3)) == "a.csv, line 3: train_file: x"
+    assert str(file.error("x", Row(2, 3, {}))) == "a.csv, line 3: train_file: row 2: x"
+    assert str(file.error(("x ", Setting("y")), Row(2, 0, {}))) == "a.csv: train_file: row 2: x y"
 
 
 def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
@@ -205,7 +210,7 @@ def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(DataError, match=r"a\.csv: the file cannot be read \(Permission denied\)"):
+    with pytest.raises(DataError, match=r"cannot be read \(Permission denied\)"):
         list(DataFile("train_file", path).rows())
 
 

@@ -86,20 +86,19 @@ def test_a_row_group_is_not_read_at_once(make_file):
 def test_two_columns_of_one_name(tmp_path):
     path = tmp_path / "a.parquet"
     parquet.write_table(pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["text", "text"]), path)
-    with pytest.raises(
-        DataError, match=r"^train_file: .*a\.parquet: the column 'text' appears more than once; rename one"
-    ):
+    with pytest.raises(DataError, match="'text' appears more than once") as caught:
         list(DataFile("train_file", path).rows())
+    assert (caught.value.setting, caught.value.place.file) == ("train_file", str(path))
 
 
 def test_a_file_without_rows(make_file):
-    with pytest.raises(DataError, match=r"a\.parquet: the file has no rows$"):
+    with pytest.raises(DataError, match="the file has no rows"):
         list(make_file({"text": pa.array([], pa.string())}).rows())
 
 
 def test_a_class_beyond_the_names(make_file):
     file = make_file({"label": [1, 2]}, {"label": CLASS})
-    message = "row 2: column 'label' has the class 2, and the 2 that it declares are 0 to 1; correct the data set$"
+    message = "row 2: column 'label' has the class 2, and the 2 that it declares are 0 to 1$"
     with pytest.raises(DataError, match=message):
         list(file.rows())
 
@@ -108,7 +107,7 @@ def test_text_that_is_no_utf_8(tmp_path):
     path = tmp_path / "a.parquet"
     broken = pa.array([b"fine", b"\xff\xfe"]).view(pa.string())
     parquet.write_table(pa.table({"text": broken}), path)
-    with pytest.raises(DataError, match=r"a\.parquet: a text after row 0 is not UTF-8; write the column as strings"):
+    with pytest.raises(DataError, match="a text after row 0 is not UTF-8"):
         list(DataFile("train_file", path).rows())
 
 
@@ -116,9 +115,9 @@ def test_text_that_is_no_utf_8(tmp_path):
 def test_a_file_that_is_not_whole(make_file, keep):
     file = make_file({"text": ["some text"] * 100})
     file.path.write_bytes(file.path.read_bytes()[keep])
-    problem = r"(not a whole Parquet file|damaged after row 0) \(.*\); copy it again$"
-    with pytest.raises(DataError, match=rf"^train_file: .*a\.parquet: {problem}"):
+    with pytest.raises(DataError, match="not a whole Parquet file|damaged after row 0") as caught:
         list(file.rows())
+    assert (caught.value.setting, caught.value.fix) == ("train_file", "copy it again")
 
 
 def test_a_file_that_is_damaged_inside(make_file):
@@ -126,5 +125,5 @@ def test_a_file_that_is_damaged_inside(make_file):
     content = bytearray(file.path.read_bytes())
     content[len(content) // 2 : len(content) // 2 + 200] = b"\xff" * 200
     file.path.write_bytes(content)
-    with pytest.raises(DataError, match=r"a\.parquet: damaged after row \d+ \(.*\); copy it again$"):
+    with pytest.raises(DataError, match=r"damaged after row \d+ \("):
         list(file.rows())

@@ -29,8 +29,8 @@ class Numbers:
     def label_names(self, column):
         return [column]
 
-    def error(self, problem, row=None):
-        return DataError(f"{problem} {row}")
+    def error(self, problem, row=None, *, accepted="", fix=""):
+        return (problem, fix)
 
 
 def indices(source):
@@ -70,7 +70,7 @@ def test_the_rest_is_the_sources():
     train, validation = cut(Numbers(20), 0.25)
     assert (train.setting, validation.name, train.label_names("x")) == ("train_file", "train.csv", ["x"])
     assert (train.size_bytes, validation.size_bytes) == (750, 250)
-    assert str(validation.error("a problem")) == "a problem None"
+    assert validation.error("a problem", fix="a fix") == ("a problem", "a fix")
 
 
 def test_too_few_rows_for_the_ratio():
@@ -78,8 +78,6 @@ def test_too_few_rows_for_the_ratio():
     assert len(indices(train)) == 3
     with pytest.raises(DataError) as caught:
         indices(validation)
-    assert str(caught.value) == (
-        "validation_ratio: 0.05 of the 3 rows of train.csv leaves none for validation; give another ratio, or more rows"
-    )
-    with pytest.raises(DataError, match="0.99 of the 1 rows of train.csv leaves none to learn from"):
+    assert caught.value.setting == "validation_ratio"
+    with pytest.raises(DataError, match="0.99 of the 1 rows of train.csv leaves none for training"):
         indices(cut(Numbers(1), 0.99)[0])

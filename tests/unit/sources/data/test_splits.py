@@ -105,9 +105,7 @@ def test_splits_that_are_not_used_are_named(data_set, caplog):
     data_set("train", "validation", "unsupervised", "extra")
     with caplog.at_level(logging.INFO):
         find_splits(DataChoice(dataset_name="imdb"))
-    assert [record.message for record in caplog.records] == [
-        "dataset_name: of imdb the splits unsupervised, extra are not used"
-    ]
+    assert [record.message for record in caplog.records] == ["imdb: the splits unsupervised, extra are not used"]
 
 
 def test_a_ratio_beside_a_validation_split_is_not_used(data_set, caplog, files):
@@ -117,9 +115,9 @@ def test_a_ratio_beside_a_validation_split_is_not_used(data_set, caplog, files):
         find_splits(DataChoice(**files, validation_ratio=0.5))
     assert texts(splits["train"]) == ["train"]
     assert [record.message for record in caplog.records] == [
-        "validation_ratio: not used, because validation is there for validation",
-        "eval_on_test: not used, because validation is there for validation",
-        f"validation_ratio: not used, because {files['validation_file']} is there for validation",
+        "validation_ratio is not used, because there is validation data: validation",
+        "eval_on_test is not used, because there is validation data: validation",
+        f"validation_ratio is not used, because there is validation data: {files['validation_file']}",
     ]
 
 
@@ -148,55 +146,31 @@ def test_splits_that_a_data_set_lacks(data_set, names, choice, expected):
 
 
 @pytest.mark.parametrize(
-    ("choice", "expected"),
+    ("choice", "setting"),
     [
-        (
-            {},
-            "train_file: no file is given; give train_file and validation_file (.csv, .json, .jsonl, .parquet, .txt)",
-        ),
-        ({"validation_file": "{dir}/validation.csv"}, "train_file: no file is given"),
-        (
-            {"train_file": "{dir}/train.csv"},
-            "validation_file: no file is given; give one, or set validation_ratio, such as 0.1 for a tenth of the",
-        ),
-        (
-            {"train_file": "{dir}/train.csv", "dataset_name": "glue"},
-            "dataset_name: 'glue' is given together with train_file; give a data set or files, not both",
-        ),
-        (
-            {"test_file": "{dir}/test.csv", "dataset_name": "glue"},
-            "dataset_name: 'glue' is given together with test_file",
-        ),
-        (
-            {"train_file": "{dir}/train.csv", "dataset_config_name": "mrpc"},
-            "dataset_config_name: 'mrpc' is given without dataset_name, and has no effect on files",
-        ),
-        ({"dataset_revision": "v1"}, "dataset_revision: 'v1' is given without dataset_name"),
-        (
-            {"dataset_name": "glue", "validation_ratio": 1.0},
-            "validation_ratio: expected 0 <= value < 1, got 1.0; for a t",
-        ),
-        ({"dataset_name": "glue", "validation_ratio": -0.1}, "validation_ratio: expected 0 <= value < 1, got -0.1"),
-        ({"dataset_name": "{dir}/none"}, "dataset_name: the directory {dir}/none does not exist"),
-        ({"dataset_name": "{dir}/train.csv"}, "dataset_name: {dir}/train.csv is a file; name files as train_file"),
-        (
-            {"dataset_name": "{dir}", "dataset_revision": "v1"},
-            "dataset_revision: 'v1' is given, but {dir} is a directory",
-        ),
-        ({"dataset_name": "s3://bucket/data"}, "dataset_name: s3://bucket/data is in object storage"),
-        ({"train_file": "s3://bucket/a.csv"}, "train_file: s3://bucket/a.csv is in object storage"),
-        ({"train_file": "{dir}/none.csv"}, "train_file: {dir}/none.csv: there is no such file"),
-        (
-            {"train_file": "{dir}/train.csv", "validation_file": "{dir}/none.csv"},
-            "validation_file: {dir}/none.csv: there is no such file",
-        ),
+        ({}, "train_file"),
+        ({"validation_file": "{dir}/validation.csv"}, "train_file"),
+        ({"train_file": "{dir}/train.csv"}, "validation_file"),
+        ({"train_file": "{dir}/train.csv", "dataset_name": "glue"}, "dataset_name"),
+        ({"test_file": "{dir}/test.csv", "dataset_name": "glue"}, "dataset_name"),
+        ({"train_file": "{dir}/train.csv", "dataset_config_name": "mrpc"}, "dataset_config_name"),
+        ({"dataset_revision": "v1"}, "dataset_revision"),
+        ({"dataset_name": "glue", "validation_ratio": 1.0}, "validation_ratio"),
+        ({"dataset_name": "glue", "validation_ratio": -0.1}, "validation_ratio"),
+        ({"dataset_name": "{dir}/none"}, "dataset_name"),
+        ({"dataset_name": "{dir}/train.csv"}, "dataset_name"),
+        ({"dataset_name": "{dir}", "dataset_revision": "v1"}, "dataset_revision"),
+        ({"dataset_name": "s3://bucket/data"}, "dataset_name"),
+        ({"train_file": "s3://bucket/a.csv"}, "train_file"),
+        ({"train_file": "{dir}/none.csv"}, "train_file"),
+        ({"train_file": "{dir}/train.csv", "validation_file": "{dir}/none.csv"}, "validation_file"),
     ],
 )
-def test_choices_that_cannot_be_read(files, tmp_path, choice, expected):
+def test_data_that_cannot_be_read_is_refused(files, tmp_path, choice, setting):
     choice = {name: value.format(dir=tmp_path) if isinstance(value, str) else value for name, value in choice.items()}
     with pytest.raises(SparseCoreError) as caught:
         find_splits(DataChoice(**choice))
-    assert str(caught.value).startswith(expected.format(dir=tmp_path))
+    assert caught.value.setting == setting
 
 
 def test_files_of_several_kinds(files, tmp_path):
@@ -258,31 +232,16 @@ def test_in_token_classification_a_task_name_is_a_column():
 
 
 @pytest.mark.parametrize(
-    ("task", "task_name", "choice", "expected"),
+    ("task", "task_name", "choice"),
     [
-        (
-            "text_classification",
-            "sst-2",
-            {},
-            "task_name: unknown task 'sst-2' for text_classification; accepted are cola, sst2, mrpc, qqp, stsb, mnli, "
-            "qnli, rte, wnli, imdb; did you mean 'sst2'?; for another data set leave it empty and give dataset_name or "
-            "train_file",
-        ),
-        (
-            "question_answering",
-            "squad",
-            {},
-            "task_name: 'squad' is given, and question_answering has no named variants; leave it empty",
-        ),
-        (
-            "text_classification",
-            "mrpc",
-            {"dataset_name": "glue", "dataset_config_name": "rte"},
-            "task_name: 'mrpc' is given, and dataset_config_name is 'rte'; give one of the two",
-        ),
+        ("text_classification", "sst-2", {}),
+        ("question_answering", "squad", {}),
+        ("text_classification", "mrpc", {"dataset_name": "glue", "dataset_config_name": "rte"}),
     ],
 )
-def test_task_names_that_cannot_be_used(task, task_name, choice, expected):
+def test_task_names_that_cannot_be_used_are_refused(task, task_name, choice):
     with pytest.raises(DataError) as caught:
         with_named_task(DataChoice(**choice), task, task_name)
-    assert str(caught.value) == expected
+    assert caught.value.setting == "task_name"
+    if task_name == "sst-2":
+        assert "did you mean 'sst2'?; " in caught.value.fix

@@ -46,7 +46,7 @@ def test_a_saved_dict_has_its_splits(tmp_path):
     assert splits["train"].label_names("tags") == ["O", "B"]
     assert splits["train"].label_names("tokens") is None
     assert splits["train"].size_bytes > 0
-    assert str(splits["dev"].error("a problem")) == f"dataset_name: {tmp_path}/saved, split dev: a problem"
+    assert str(splits["dev"].error("a problem")) == f"{tmp_path}/saved, split dev: dataset_name: a problem"
 
 
 def test_one_saved_split_is_that_to_learn_from(tmp_path):
@@ -73,14 +73,11 @@ def test_a_copy_of_the_hubs_conversion(tmp_path, parquet):
     assert values(splits["test"]) == VALUES[2:]
     assert [row.number for row in splits["train"].rows()] == [1, 2]
     assert splits["train"].size_bytes > splits["test"].size_bytes > 0
-    with pytest.raises(
-        DataError, match="^dataset_config_name: .*data has several configurations; name one of first, se"
-    ):
-        read_data_set(str(tmp_path / "data"))
-    with pytest.raises(
-        DataError, match="^dataset_config_name: .* has no configuration 'secnd'; .*did you mean 'second'"
-    ):
-        read_data_set(str(tmp_path / "data"), "secnd")
+    for config, fix in (("", ""), ("secnd", "did you mean 'second'?")):
+        with pytest.raises(DataError) as caught:
+            read_data_set(str(tmp_path / "data"), config)
+        error = caught.value
+        assert (error.setting, error.accepted, error.fix) == ("dataset_config_name", "one of first, second", fix)
 
 
 def test_the_only_configuration_need_not_be_named(tmp_path, parquet):
@@ -93,10 +90,10 @@ def test_a_damaged_file_of_several_is_named(tmp_path, parquet):
     parquet(folder / "0000.parquet", RECORDS, FEATURES)
     (folder / "0001.parquet").write_bytes((folder / "0000.parquet").read_bytes()[:-20])
     source = read_data_set(str(tmp_path / "data"))["train"]
-    with pytest.raises(
-        DataError, match=r"^dataset_name: .*default, split train, 0001\.parquet: not a whole Parquet file"
-    ):
+    with pytest.raises(DataError, match="not a whole Parquet file") as caught:
         values(source)
+    assert caught.value.setting == "dataset_name"
+    assert caught.value.place.file.endswith("default, split train, 0001.parquet")
 
 
 def test_a_directory_of_data_files(tmp_path):
@@ -116,16 +113,15 @@ def test_a_class_beyond_the_declared_names(tmp_path):
     rows.info.features = datasets.Features({"label": datasets.ClassLabel(names=["neg", "pos"])})
     rows.save_to_disk(tmp_path / "saved")
     source = read_data_set(str(tmp_path / "saved"))["train"]
-    with pytest.raises(
-        DataError, match=r"train, row 2: column 'label' has the class 7, and the 2 that it declares are 0 to"
-    ):
+    with pytest.raises(DataError, match="row 2: column 'label' has the class 7, and the 2 that it declares are 0 to 1"):
         values(source)
 
 
 def test_a_split_without_rows(tmp_path):
     dataset().select([]).save_to_disk(tmp_path / "saved")
-    with pytest.raises(DataError, match="^dataset_name: .*saved, split train: the split has no rows$"):
+    with pytest.raises(DataError) as caught:
         values(read_data_set(str(tmp_path / "saved"))["train"])
+    assert (caught.value.setting, caught.value.place.file) == ("dataset_name", f"{tmp_path / 'saved'}, split train")
 
 
 @pytest.mark.parametrize(
@@ -146,10 +142,9 @@ def test_a_saved_data_set_that_is_not_whole(tmp_path, file, content, problem):
     path.unlink()
     if content is not None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(
-        DataError, match=f"^dataset_name: .*saved.*{problem}.*; save the data set again with save_to_disk$"
-    ):
+    with pytest.raises(DataError, match=problem) as caught:
         read_data_set(str(tmp_path / "saved"))
+    assert caught.value.setting == "dataset_name"
 
 
 @pytest.mark.parametrize("share", [0.0001, 0.001, 0.5])
@@ -159,38 +154,27 @@ def test_an_arrow_file_that_is_cut_short(tmp_path, share):
     content = arrow.read_bytes()
     arrow.write_bytes(content[: int(share * len(content))])
     source = read_data_set(str(tmp_path / "saved"))["train"]
-    message = (
-        r"^dataset_name: .*saved, split train: .*\.arrow is damaged after row (0|1000) \(.*\); save the data set again$"
-    )
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError, match=r"\.arrow is damaged after row (0|1000) \(") as caught:
         values(source)
+    assert caught.value.setting == "dataset_name"
 
 
 @pytest.mark.parametrize(
-    ("name", "config", "revision", "expected"),
+    ("name", "config", "revision", "setting"),
     [
-        (
-            "./none",
-            "",
-            "",
-            "dataset_name: the directory none does not exist; expected one that save_to_disk wrote, or a",
-        ),
-        ("{}/train.csv", "", "", "train.csv is a file; name files as train_file, validation_file and test_file"),
-        ("{}/saved", "c", "", "dataset_config_name: 'c' is given, but .*saved is a saved data set; leave it empty"),
-        ("{}/saved", "", "v1", "dataset_revision: 'v1' is given, but .*saved is a directory; leave it empty"),
-        (
-            "s3://bucket/data",
-            "",
-            "",
-            "dataset_name: s3://bucket/data is in object storage, which this version cannot read",
-        ),
+        ("./none", "", "", "dataset_name"),
+        ("{}/train.csv", "", "", "dataset_name"),
+        ("{}/saved", "c", "", "dataset_config_name"),
+        ("{}/saved", "", "v1", "dataset_revision"),
+        ("s3://bucket/data", "", "", "dataset_name"),
     ],
 )
-def test_names_of_directories_that_cannot_be_read(tmp_path, name, config, revision, expected):
+def test_folders_that_cannot_be_read_are_refused(tmp_path, name, config, revision, setting):
     (tmp_path / "train.csv").write_text("a,b\n")
     dataset().save_to_disk(tmp_path / "saved")
-    with pytest.raises(SparseCoreError, match=expected):
+    with pytest.raises(SparseCoreError) as caught:
         read_data_set(name.format(tmp_path), config, revision)
+    assert caught.value.setting == setting
 
 
 @pytest.mark.parametrize(

@@ -97,8 +97,8 @@ def test_a_task_of_glue(glue, tmp_path, caplog):
     assert f"nyu-mll/glue/mrpc, split test: {UNLABELLED}" in messages(caplog)
     fetch_dataset(tmp_path / "glue", dataset_name="glue", dataset_config_name="mrpc")
     assert identity(tmp_path / "glue") == identity(tmp_path / "named")
-    manifest = read_manifest(tmp_path / "named")
-    assert (manifest["dataset_name"], manifest["dataset_config_name"]) == ("nyu-mll/glue", "mrpc")
+    settings = read_manifest(tmp_path / "named")["settings"]
+    assert (settings["dataset_name"], settings["dataset_config_name"]) == ("nyu-mll/glue", "mrpc")
 
 
 def test_mnli_has_two_splits_to_measure_on_and_two_to_predict(glue, tmp_path, caplog):
@@ -202,21 +202,19 @@ def test_classes_in_another_order_are_the_same_classes(saved, tmp_path):
 
 def test_classes_that_change_between_splits(saved, tmp_path):
     name = saved({"train": ["neg", "pos"], "validation": ["neg", "good"]}, train=[0, 1], validation=[0, 1])
-    message = (
-        "^dataset_name: .*split validation declares other classes for column 'label' than .*split train: it has "
-        "'good' and lacks 'pos'; give all splits the same list of classes$"
-    )
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError, match="it has 'good' and lacks 'pos'") as caught:
         fetch_dataset(tmp_path / "dataset", dataset_name=name)
+    assert caught.value.setting == "dataset_name"
     assert not (tmp_path / "dataset").exists()
 
 
 @pytest.mark.parametrize("split", ["train", "validation"])
 def test_a_label_that_is_not_given(saved, tmp_path, split):
     labels = {"train": [0, 1], "validation": [0, 1]} | {split: [1, -1, -1]}
-    message = rf"^dataset_name: .*split {split}, row 2: this row has no label in column 'label' \(2 such rows in all\)"
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError, match=r"row 2: has no label in column 'label' \(2 rows in all\)") as caught:
         fetch_dataset(tmp_path / "dataset", dataset_name=saved(**labels))
+    assert caught.value.setting == "dataset_name"
+    assert caught.value.place.file.endswith(f"split {split}")
 
 
 def test_a_test_split_without_labels_is_kept_without_them(saved, tmp_path, caplog):
@@ -231,8 +229,7 @@ def test_a_test_split_without_labels_is_kept_without_them(saved, tmp_path, caplo
 
 def test_a_test_split_with_some_labels_is_refused(saved, tmp_path):
     name = saved(train=[0, 1], validation=[0], test=[-1, 0, -1])
-    message = r"^dataset_name: .*split test, row 1: this row has no label in column 'label' \(2 such rows in all\)"
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError, match=r"row 1: has no label in column 'label' \(2 rows in all\)"):
         fetch_dataset(tmp_path / "dataset", dataset_name=name)
     facts = fetch_dataset(tmp_path / "first", dataset_name=name, max_predict_samples=1)
     assert (facts["num_test_rows"], facts["num_unlabelled_test_rows"]) == (0, 1)
@@ -272,9 +269,7 @@ def test_a_directory_must_be_the_one_that_was_submitted(saved, tmp_path):
 
 def test_only_the_test_split_besides_train(saved, tmp_path):
     name = saved(train=[0, 1] * 10, test=[0, 1])
-    with pytest.raises(
-        DataError, match="has no validation split, only train, test; set validation_ratio, .*eval_on_test"
-    ):
+    with pytest.raises(DataError, match="has no validation split, only train, test; set validation_ratio, .*eval_on_t"):
         fetch_dataset(tmp_path / "dataset", dataset_name=name)
     assert fetch_dataset(tmp_path / "cut", dataset_name=name, validation_ratio=0.1) == {
         "num_train_rows": 18,
@@ -305,10 +300,9 @@ def test_object_storage_is_refused_at_the_seam(tmp_path):
         {"dataset_name": "s3://bucket/data"},
         {"train_file": "s3://bucket/train.csv", "validation_ratio": 0.1},
     ):
-        with pytest.raises(
-            SparseCoreError, match=rf"^{next(iter(settings))}: s3://bucket/.* is in object storage, which"
-        ):
+        with pytest.raises(SparseCoreError) as caught:
             fetch_dataset(tmp_path / "dataset", **settings)
+        assert caught.value.setting == next(iter(settings))
 
 
 @pytest.mark.slow

@@ -60,10 +60,7 @@ def test_a_short_name_is_read_from_its_namespaced_copy(tweet_eval, caplog):
     assert rows(splits) == [{"text": "emotion/train", "label": "pos"}]
     assert rows(splits, "test") == [{"text": "emotion/test", "label": "neg"}]
     (said,) = [record.message for record in caplog.records if record.name.startswith("sparse_core")]
-    assert said == (
-        "dataset_name: 'tweet_eval' is read from cardiffnlp/tweet_eval, configuration emotion; to read another copy, "
-        "give dataset_name as owner/name, with dataset_revision"
-    )
+    assert said == "'tweet_eval' is read from cardiffnlp/tweet_eval, configuration emotion"
 
 
 def test_a_namespaced_id_is_taken_as_it_is(tweet_eval, caplog):
@@ -116,12 +113,12 @@ def message(name, config="", revision=""):
     [
         (
             ("cardiffnlp/tweet_eval",),
-            "dataset_config_name: cardiffnlp/tweet_eval has several configurations; name one of emotion, irony",
+            "dataset_config_name: cardiffnlp/tweet_eval has several configurations; expected one of emotion, irony",
         ),
         (
             ("tweet_eval", "emotoin"),
-            "dataset_config_name: cardiffnlp/tweet_eval has no configuration 'emotoin'; name one of emotion, irony; "
-            "did you mean 'emotion'?",
+            "dataset_config_name: cardiffnlp/tweet_eval has no configuration 'emotoin'; expected one of emotion, "
+            "irony; did you mean 'emotion'?",
         ),
         (
             ("tweet_eval", "emotion", "v9"),
@@ -196,12 +193,9 @@ def test_files_that_cannot_be_read(hub, files, reason):
 def test_a_directory_that_cannot_be_read(tmp_path, files, reason):
     for name, content in files.items():
         (tmp_path / name).write_text(content)
-    expected = (
-        f"^dataset_name: {tmp_path} cannot be read: {reason}.*; expected a directory that save_to_disk wrote, or one "
-        "with CSV, .* all have one form .*; name other files as train_file, validation_file and test_file$"
-    )
-    with pytest.raises(DataError, match=expected) as caught:
+    with pytest.raises(DataError, match=f"{tmp_path} cannot be read: {reason}") as caught:
         read_data_set(str(tmp_path))
+    assert caught.value.setting == "dataset_name"
     assert "owner/name" not in str(caught.value)
 
 
@@ -237,7 +231,7 @@ def test_another_configuration_in_the_cache_is_not_taken(tweet_eval, use_endpoin
     read_data_set("tweet_eval", "emotion")
     use_endpoint("http://127.0.0.1:9", is_offline=True)
     assert message("tweet_eval", "irony").startswith(
-        "dataset_name: cardiffnlp/tweet_eval, configuration irony cannot be read: the hub does not give it, and the "
+        "dataset_name: cardiffnlp/tweet_eval, configuration irony cannot be read: the hub does not serve it, and the "
         "cache has only emotion of it; to work offline, give files"
     )
 
