@@ -13,9 +13,8 @@ from sparse_core.recipe import load_recipe
 from sparse_core.steps.prune import prune
 from sparse_core.steps.qat_finalize import qat_finalize
 from sparse_core.steps.train_teacher import train_teacher
+from sparse_core.steps.training import run_training
 from sparse_core.training.callback import ProgressCallback, RecipeCallback
-from sparse_core.training.run import TrainingRun
-from sparse_core.training.settings import TrainingSettings
 from tests.unit.steps.test_teacher_tokenizer import RECIPE
 from tests.unit.tasks.conftest import make_dataset, make_model
 
@@ -42,44 +41,46 @@ def settings(seed=42, **training_arguments):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "setting"),
     [
-        ({"max_steps": 3}, "'max_steps' is decided by the step, the recipe or the task; leave it out$"),
-        ({"save_only_model": True}, "'save_only_model' is decided by the step"),
-        ({"hub_token": "hf_secret"}, "'hub_token' would stand in the clear .* set the environment variable HF_TOKEN$"),
-        ({"learning_rate": -1}, "learning_rate: expected 0 or more, got -1$"),
-        ({"learning_rate": "abc"}, "learning_rate: input should be a valid number, got 'abc'$"),
-        ({"per_device_train_batch_size": 0}, "per_device_train_batch_size: expected 1 or more, got 0$"),
-        ({"data_seed": -1}, "data_seed: expected a whole number from 0 to 4294967295, got -1$"),
-        ({"save_strategy": "best"}, "save_strategy: best needs metric_for_best_model, the score that decides, and"),
-        (
-            {"save_strategy": "best", "metric_for_best_model": "loss"},
-            "save_strategy best may keep no checkpoint of where prune ends, from which qat_finalize goes on; use epoch",
-        ),
-        ({"save_strategy": "bets"}, "bets is not a valid SaveStrategy, please select one of"),
-        ({"optim": "adamw_8bit"}, "optim: adamw_8bit cannot be used: .*bitsandbytes"),
-        ({"report_to": "wandbb"}, "report_to: unknown tool 'wandbb'; .*; did you mean 'wandb'"),
-        ({"dataloader_drop_last": True}, "dataloader_drop_last: the 5 training rows are fewer than a batch of 32, "),
-        ({"metric_for_best_model": "acuracy"}, "metric_for_best_model: .*'eval_acuracy', which is not found in the"),
+        ({"max_steps": 3}, "max_steps"),
+        ({"save_only_model": True}, "save_only_model"),
+        ({"hub_token": "hf_secret"}, "hub_token"),
+        ({"learning_rate": -1}, "learning_rate"),
+        ({"learning_rate": "abc"}, "learning_rate"),
+        ({"per_device_train_batch_size": 0}, "per_device_train_batch_size"),
+        ({"data_seed": -1}, "data_seed"),
+        ({"save_strategy": "best"}, "save_strategy"),
+        ({"save_strategy": "best", "metric_for_best_model": "loss"}, "save_strategy"),
+        ({"load_best_model_at_end": True}, "load_best_model_at_end"),
+        ({"save_strategy": "bets"}, ""),
+        ({"optim": "adamw_8bit"}, "optim"),
+        ({"report_to": "wandbb"}, "report_to"),
+        ({"dataloader_drop_last": True}, "dataloader_drop_last"),
+        ({"metric_for_best_model": "acuracy"}, "metric_for_best_model"),
+        ({"bf17": True}, "bf17"),
     ],
 )
-def test_arguments_that_cannot_be_used(arguments, message, inputs, tmp_path):
-    with pytest.raises(ConfigError, match=f"^training_arguments: {message}") as raised:
+def test_arguments_that_cannot_be_used(arguments, setting, inputs, tmp_path):
+    with pytest.raises(ConfigError) as caught:
         prune(**inputs, output=tmp_path / "out", **settings(**arguments))
-    assert "\n" not in str(raised.value) and "hf_secret" not in str(raised.value)
+    assert caught.value.setting == f"training_arguments.{setting}".removesuffix(".")
+    assert "\n" not in str(caught.value) and "hf_secret" not in str(caught.value)
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("seed", [-1, 5_000_000_000])
 def test_a_seed_that_numpy_cannot_take(seed, inputs, tmp_path):
-    with pytest.raises(ConfigError, match=f"^seed: expected a whole number from 0 to 4294967295, got {seed}$"):
+    with pytest.raises(ConfigError) as caught:
         prune(**inputs, output=tmp_path / "out", **settings(seed))
+    assert caught.value.setting == "seed"
 
 
 @pytest.mark.parametrize("name", ["max_seq_length", "per_device_eval_batch_size", "gradient_accumulation_steps"])
 def test_counts_below_one(name):
-    with pytest.raises(ConfigError, match=f"^{name}: expected 1 or more, got 0$"):
-        TrainingSettings(**{name: 0})
+    with pytest.raises(ConfigError) as caught:
+        prune.read_settings({name: 0})
+    assert caught.value.setting == name
 
 
 def test_a_regression_has_no_classes_to_smooth(inputs, tmp_path):
@@ -129,10 +130,8 @@ def test_a_teacher_that_is_not_used_is_mentioned(inputs, tmp_path, caplog):
     recipe = load_recipe("\n".join(line for line in RECIPE.splitlines() if "Distillation" not in line))
     paths = {name: inputs[name] for name in ("model", "dataset", "teacher")}
     with caplog.at_level(logging.INFO, logger="sparse_core"):
-        TrainingRun(
-            step="test", **paths, recipe=recipe, output=tmp_path / "out", use_teacher_tokenizer=True,
-            settings=TrainingSettings(**settings()),
-        ).execute()  # fmt: skip
+        values = prune.read_settings({**settings(), "use_teacher_tokenizer": True})
+        run_training("test", **paths, recipe=recipe, output=tmp_path / "out", settings=values)
     lines = [message for message in caplog.messages if "teacher" in message and "not used" in message]
     assert lines == ["teacher: not used, because nothing in the recipe learns from a teacher"]
     assert "use_teacher_tokenizer has no effect: nothing is distilled" in caplog.messages

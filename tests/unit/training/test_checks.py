@@ -7,12 +7,12 @@ import torch
 
 from sparse_core.errors import ConfigError
 from sparse_core.training import TrainingArguments
+from sparse_core.training.assembly import _require_optimizer
 from sparse_core.training.checks import (
     AT_LEAST_ONE,
     RANGES,
     require_batch,
     require_in_range,
-    require_optimizer,
     require_types,
     require_usable,
 )
@@ -108,14 +108,14 @@ def test_an_optimizer_that_cannot_be_made(tmp_path):
     trainer = make_trainer("SequenceClassification", tmp_path, make("SequenceClassification"), recipe=None,
                            settings={"optim": "adamw_bnb_8bit"})  # fmt: skip
     with pytest.raises(ConfigError, match="^optim: adamw_bnb_8bit cannot be used: .*bitsandbytes"):
-        require_optimizer(trainer)
+        _require_optimizer(trainer)
 
 
 def test_a_recipe_whose_learning_rate_begins_later(tmp_path):
     trainer = make_trainer(
         "SequenceClassification", tmp_path, make("SequenceClassification"), recipe=LEARNING_RATE_LATER
     )
-    require_optimizer(trainer)
+    _require_optimizer(trainer)
     assert trainer.optimizer is None and trainer.lr_scheduler is None
 
 

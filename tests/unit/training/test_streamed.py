@@ -12,11 +12,11 @@ import transformers
 from sparse_core.artifacts.model import Model
 from sparse_core.errors import ConfigError, ModelError
 from sparse_core.recipe import load_recipe
+from sparse_core.steps.train_teacher import train_teacher
+from sparse_core.steps.training import run_training
 from sparse_core.tasks import load_tokenizer, read_examples, read_schema, task_of
 from sparse_core.tasks.inference import predict, rows_by_length, torch_forward
 from sparse_core.training.assembly import evaluate_on, task_trainer
-from sparse_core.training.run import TrainingRun
-from sparse_core.training.settings import TrainingSettings
 from sparse_core.training.streamed import StreamedMetrics
 from tests.unit.tasks.conftest import WORDS, make_dataset, make_model
 
@@ -141,22 +141,16 @@ def run(inputs, tmp_path):
 
     def run(model="model", recipe=RECIPE, **settings):
         values = {"max_seq_length": 16, "per_device_train_batch_size": 8, "per_device_eval_batch_size": 4, **settings}
-        return TrainingRun(
-            step="test",
-            model=inputs / model,
-            dataset=inputs / "dataset",
-            recipe=load_recipe(recipe),
-            teacher=None,
-            output=tmp_path / "out",
-            settings=TrainingSettings(**values),
-        ).execute()
+        settings = train_teacher.read_settings(values)
+        paths = {"model": inputs / model, "dataset": inputs / "dataset", "output": tmp_path / "out"}
+        return run_training("test", recipe=load_recipe(recipe), settings=settings, **paths)
 
     return run
 
 
 def test_a_run_scores_both_validation_splits(run, tmp_path):
     metrics = run()
-    assert metrics["eval_accuracy"] == metrics["eval_mismatched_accuracy"]  # the splits have the same rows
+    assert metrics["eval_accuracy"] == metrics["eval_accuracy_mm"]  # the splits have the same rows
     assert metrics["eval_loss"] == pytest.approx(metrics["eval_mismatched_loss"])
     assert Model(tmp_path / "out").metrics() == metrics
     log = Model(tmp_path / "out").log_history()

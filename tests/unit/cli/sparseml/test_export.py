@@ -11,7 +11,7 @@ import pytest
 
 from sparse_core.cli.sparseml.export import export, parse_export
 from sparse_core.errors import ConfigError, DataError, ExportError, ModelError, OutputError
-from sparse_core.finetune import generated
+from sparse_core.export import generated
 
 
 @pytest.fixture(scope="session")

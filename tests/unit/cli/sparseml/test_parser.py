@@ -10,8 +10,8 @@ import torch
 import transformers
 
 from sparse_core.cli.sparseml.arguments import COMMANDS
-from sparse_core.cli.sparseml.parser import named_as_flags, parse
-from sparse_core.errors import ConfigError, DataError, DependencyError
+from sparse_core.cli.sparseml.parser import parse
+from sparse_core.errors import ConfigError, DependencyError
 from sparse_core.tasks import get_task
 from sparse_core.training import TrainingArguments, checks
 from sparse_core.training.old_arguments import IGNORED, OLD_NAMES, RENAMED
@@ -79,7 +79,7 @@ def test_defaults_are_those_of_the_scripts():
     text = parse("text_classification", OUT)
     assert (text.data.max_seq_length, text.training.per_device_train_batch_size) == (384, 8)
     assert (text.training.learning_rate, text.training.num_train_epochs) == (5e-5, 3.0)
-    assert text.data.pad_to_max_length is False and text.given == {"output_dir"}
+    assert text.data.pad_to_max_length is False and text.user_flags == {"output_dir"}
     assert parse("token_classification", OUT).data.max_seq_length is None
     squad = parse("question_answering", OUT).data
     assert (squad.max_seq_length, squad.doc_stride, squad.n_best_size, squad.max_answer_length) == (384, None, 20, 30)
@@ -122,7 +122,7 @@ def test_renamed_flags_work_and_say_so(words, name, value, notice, caplog):
     caplog.set_level(logging.INFO, "sparse_core")
     arguments = parse("text_classification", [*OUT, *words])
     assert getattr(arguments.training, name) == value
-    assert name in arguments.given
+    assert name in arguments.user_flags
     assert [notice in record.getMessage() for record in caplog.records] == [True]
 
 
@@ -315,30 +315,3 @@ def test_mistakes_in_a_file(name, text, message, tmp_path):
 
 def test_a_file_that_is_a_value_is_no_file_of_flags(tmp_path):
     assert parse("text_classification", ["--train_file", "a.json", *OUT]).data.train_file == "a.json"
-
-
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (DataError("text_column: 'x' is not there"), "--input_column_names: 'x' is not there"),
-        (ConfigError("task_args: doc_stride: too large"), "--doc_stride: too large"),
-        (ConfigError("task_args: no option 'x'"), "--task_args: no option 'x'"),
-        (DataError("row 3: set doc_stride in task_args to 3"), "row 3: set --doc_stride to 3"),
-        (DataError("row 3: set threshold in task_args to 3"), "row 3: set threshold in task_args to 3"),
-        (
-            DataError("it has doc_stride; name another text_column"),
-            "it has doc_stride; name another --input_column_names",
-        ),
-        (
-            DataError("column 'text_column' of --text_column a/text_column"),
-            "column 'text_column' of --text_column a/text_column",
-        ),
-        (DataError("something: else"), "something: else"),
-        (DataError("no setting here"), "no setting here"),
-    ],
-)
-def test_errors_name_the_flag(error, expected):
-    settings = {"text_column": "input_column_names", "doc_stride": "doc_stride", "task_args": "task_args"}
-    with pytest.raises(type(error)) as raised, named_as_flags(settings):
-        raise error
-    assert str(raised.value) == expected
