@@ -147,41 +147,45 @@ def test_prune_makes_the_sparsity_that_the_recipe_names(inputs, tmp_path):
 def test_an_output_in_use_is_refused_before_anything_else(inputs, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "notes.txt").write_text("mine")
-    with pytest.raises(OutputError, match="output: .*out is already in use"):
+    with pytest.raises(OutputError) as caught:
         sparse_transfer(**arguments(inputs), output=tmp_path / "out", **SETTINGS)
+    assert caught.value.setting == "output"
     assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
 
 
 def test_a_full_disk_is_found_before_training(inputs, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(100, 99, 1))
-    with pytest.raises(OutputError, match="0.00 GB free, but sparse_transfer with its checkpoints needs"):
+    with pytest.raises(OutputError) as caught:
         sparse_transfer(**arguments(inputs), output=tmp_path / "out", **SETTINGS)
+    assert caught.value.setting == "output"
     assert not (tmp_path / "out").exists()
 
 
 def test_a_recipe_that_never_prunes_is_refused(inputs, tmp_path):
-    with pytest.raises(RecipeError, match="prune"):
+    with pytest.raises(RecipeError) as caught:
         sparse_transfer(**arguments(inputs, recipe=inputs / "dense_recipe"), output=tmp_path / "out", **SETTINGS)
+    assert caught.value.setting == "recipe"
 
 
 def test_prune_wants_a_recipe_that_makes_zeros(inputs, tmp_path):
-    with pytest.raises(RecipeError, match="makes no zeros, so a dense model would stay dense"):
+    with pytest.raises(RecipeError) as caught:
         prune(**arguments(inputs), output=tmp_path / "out", **SETTINGS)
+    assert caught.value.setting == "recipe"
 
 
 def test_sparse_transfer_of_a_dense_model_is_refused(inputs, tmp_path):
-    with pytest.raises(
-        ModelError, match="model: none of the .* parameters that ConstantPruningModifier matches has a zero"
-    ):
+    with pytest.raises(ModelError) as caught:
         sparse_transfer(**arguments(inputs, model=inputs / "dense"), output=tmp_path / "out", **SETTINGS)
+    assert caught.value.setting == "model"
 
 
 def test_patterns_that_match_nothing_are_refused(inputs, tmp_path):
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(RECIPE.replace("__ALL_PRUNABLE__", "['re:roberta.*']"))
-    with pytest.raises(RecipeError, match=r"params: 're:roberta.\*' matches no parameter"):
+    with pytest.raises(RecipeError) as caught:
         sparse_transfer(**arguments(inputs, recipe=recipe), output=tmp_path / "out", **SETTINGS)
+    assert caught.value.setting == "ConstantPruningModifier.params"
 
 
 def test_a_teacher_with_another_tokenizer_is_refused(inputs, tmp_path):
@@ -192,8 +196,9 @@ def test_a_teacher_with_another_tokenizer_is_refused(inputs, tmp_path):
 
 
 def test_qat_finalize_without_a_checkpoint_says_what_it_needs(inputs, tmp_path):
-    with pytest.raises(ModelError, match="model: .*sparse has no folder 'checkpoint' to go on from"):
+    with pytest.raises(ModelError) as caught:
         qat_finalize(**arguments(inputs), output=tmp_path / "out", **SETTINGS)
+    assert caught.value.setting == "model"
 
 
 def test_qat_finalize_with_another_recipe_is_refused(inputs, tmp_path):

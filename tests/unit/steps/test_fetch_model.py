@@ -103,17 +103,18 @@ def test_the_directory_must_be_the_one_that_was_submitted(model, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("file", "message"),
+    ("file", "setting"),
     [
-        ("config.json", r"^model: .* has no config\.json"),
-        ("model.safetensors", r"^model: .* has no weights; expected model\.safetensors"),
-        ("tokenizer.json", r"^model: .* has no tokenizer; expected one of tokenizer\.json"),
+        ("config.json", "model"),
+        ("model.safetensors", "model"),
+        ("tokenizer.json", "model"),
     ],
 )
-def test_a_directory_that_lacks_a_file(model, tmp_path, file, message):
+def test_a_directory_that_lacks_a_file(model, tmp_path, file, setting):
     (model / file).unlink()
-    with pytest.raises(ModelError, match=message):
+    with pytest.raises(ModelError) as caught:
         fetch_model(tmp_path / "out", model=str(model))
+    assert caught.value.setting == setting
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
@@ -148,8 +149,9 @@ def test_tied_weights_of_a_pickled_language_model_stay_tied(model, tmp_path):
 def test_a_pickle_that_is_refused_leaves_nothing(model, tmp_path):
     (model / "model.safetensors").unlink()
     torch.save({"step": 1}, model / "pytorch_model.bin")
-    with pytest.raises(ModelError, match=r"'step' in .*pytorch_model\.bin is no tensor \(int\)"):
+    with pytest.raises(ModelError) as caught:
         fetch_model(tmp_path / "out", model=str(model))
+    assert caught.value.setting == "model"
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 

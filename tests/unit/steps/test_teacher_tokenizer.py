@@ -66,8 +66,9 @@ def test_pruning_and_quantization_give_the_teacher_its_own_tokens(inputs, tmp_pa
 
 
 def test_the_flag_must_be_set(inputs, tmp_path):
-    with pytest.raises(ModelError, match="teacher: .*teacher has another tokenizer .* set use_teacher_tokenizer"):
+    with pytest.raises(ModelError) as caught:
         prune(**inputs, output=tmp_path / "sparse", **SETTINGS)
+    assert caught.value.setting == "teacher"
     assert not (tmp_path / "sparse").exists()
 
 

@@ -90,8 +90,9 @@ def test_a_regression_has_no_classes_to_smooth(inputs, tmp_path):
     )  # fmt: skip
     inputs["model"] = make_model(tmp_path / "encoder")
     del inputs["teacher"]
-    with pytest.raises(ConfigError, match="^training_arguments: label_smoothing_factor: .* the labels of regression;"):
+    with pytest.raises(ConfigError) as caught:
         train_teacher(**inputs, output=tmp_path / "out", **settings(label_smoothing_factor=0.1))
+    assert caught.value.setting == "training_arguments.label_smoothing_factor"
 
 
 @pytest.mark.parametrize(("step", "at"), [(prune, 1), (qat_finalize, 3)])
@@ -113,8 +114,9 @@ def test_a_training_that_ends_early_is_not_published(step, at, inputs, tmp_path,
 
 def test_without_its_last_checkpoint_nothing_is_published(inputs, tmp_path, monkeypatch):
     monkeypatch.setattr(RecipeCallback, "on_save", lambda *args, **kwargs: None)
-    with pytest.raises(ModelError, match="^prune: the training left no checkpoint of step 1, its last, from which "):
+    with pytest.raises(ModelError) as caught:
         prune(**inputs, output=tmp_path / "out", **settings())
+    assert caught.value.setting == "training_arguments"
     assert not (tmp_path / "out").exists()
 
 

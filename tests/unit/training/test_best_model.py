@@ -126,8 +126,9 @@ def test_the_users_epoch_without_load_best_model_at_end(make_trainer, caplog):
 @pytest.mark.parametrize("name", ["no_such_score", "eval_no_such_score"])
 def test_a_best_model_by_a_score_that_is_not_there(make_trainer, name):
     trainer = make_trainer(eval_strategy="epoch", metric_for_best_model=name, num_train_epochs=1)
-    with pytest.raises(ConfigError, match="^metric_for_best_model: .*'eval_no_such_score', which is not found in"):
+    with pytest.raises(ConfigError) as caught:
         trainer.train()
+    assert caught.value.setting == "metric_for_best_model"
 
 
 @pytest.mark.parametrize(("max_steps", "warns"), [(3, True), (16, False), (20, False), (-1, False)])

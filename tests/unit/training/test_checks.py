@@ -56,18 +56,19 @@ def test_numbers_within_their_range_and_other_values():
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "message"),
+    ("name", "value", "setting"),
     [
-        ("learning_rate", "abc", "^learning_rate: input should be a valid number, got 'abc'$"),
-        ("bf16", "false", "^bf16: input should be a valid boolean, got 'false'$"),
-        ("save_total_limit", 2.5, "^save_total_limit: input should be a valid integer, got 2.5$"),
-        ("logging_steps", True, "^logging_steps: input should be a valid number, got True$"),
-        ("optim", 8, "^optim: input should be an instance of OptimizerNames, got 8$"),
+        ("learning_rate", "abc", "learning_rate"),
+        ("bf16", "false", "bf16"),
+        ("save_total_limit", 2.5, "save_total_limit"),
+        ("logging_steps", True, "logging_steps"),
+        ("optim", 8, "optim"),
     ],
 )
-def test_values_of_another_type(name, value, message):
-    with pytest.raises(ConfigError, match=message):
+def test_values_of_another_type(name, value, setting):
+    with pytest.raises(ConfigError) as caught:
         require_types({name: value})
+    assert caught.value.setting == setting
 
 
 def test_values_of_the_right_type():
@@ -76,27 +77,29 @@ def test_values_of_the_right_type():
 
 
 @pytest.mark.parametrize(
-    ("values", "message"),
+    ("values", "setting"),
     [
-        ({"report_to": "wandbb"}, "^report_to: unknown tool 'wandbb'; .*; did you mean 'wandb'?"),
+        ({"report_to": "wandbb"}, "report_to"),
         (
             {"save_strategy": "best"},
-            "^save_strategy: best needs metric_for_best_model, .* eval_strategy other than no;",
+            "save_strategy",
         ),
-        ({"save_strategy": "best", "metric_for_best_model": "loss"}, "^save_strategy: best needs"),
-        ({"save_strategy": "best", "eval_strategy": "epoch"}, "^save_strategy: best needs"),
-        ({"optim_args": "betas"}, "^optim_args: expected name=value"),
+        ({"save_strategy": "best", "metric_for_best_model": "loss"}, "save_strategy"),
+        ({"save_strategy": "best", "eval_strategy": "epoch"}, "save_strategy"),
+        ({"optim_args": "betas"}, "optim_args"),
     ],
 )
-def test_arguments_that_lack_something(values, message):
-    with pytest.raises(ConfigError, match=message):
+def test_arguments_that_lack_something(values, setting):
+    with pytest.raises(ConfigError) as caught:
         require_usable(TrainingArguments("out", use_cpu=True, **values))
+    assert caught.value.setting == setting
 
 
 def test_no_batch_at_all(tmp_path):
     settings = {"dataloader_drop_last": True, "per_device_train_batch_size": 7}
-    with pytest.raises(ConfigError, match="^dataloader_drop_last: the 6 training rows are fewer than a batch of 7, so"):
+    with pytest.raises(ConfigError) as caught:
         make_trainer("SequenceClassification", tmp_path, make("SequenceClassification"), recipe=None, settings=settings)
+    assert caught.value.setting == "dataloader_drop_last"
 
 
 def test_saving_the_best_with_all_that_it_needs():
@@ -107,8 +110,9 @@ def test_saving_the_best_with_all_that_it_needs():
 def test_an_optimizer_that_cannot_be_made(tmp_path):
     trainer = make_trainer("SequenceClassification", tmp_path, make("SequenceClassification"), recipe=None,
                            settings={"optim": "adamw_bnb_8bit"})  # fmt: skip
-    with pytest.raises(ConfigError, match="^optim: adamw_bnb_8bit cannot be used: .*bitsandbytes"):
+    with pytest.raises(ConfigError) as caught:
         _require_optimizer(trainer)
+    assert caught.value.setting == "optim"
 
 
 def test_a_recipe_whose_learning_rate_begins_later(tmp_path):
@@ -131,15 +135,17 @@ def test_labels_that_cannot_be_smoothed(kind, labels, tmp_path):
     name = kind if kind[0].isupper() else "SequenceClassification"
     settings = {"label_smoothing_factor": 0.1}
     message = f"^label_smoothing_factor: smooths classes, and cannot smooth {labels}; leave it out$"
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError) as caught:
         make_trainer(kind, tmp_path, make(name, **KINDS[kind][1]), recipe=None, settings=settings)
+    assert caught.value.setting == "label_smoothing_factor"
 
 
 def test_several_labels_by_the_look_of_the_batch(tmp_path):
     settings = {"label_smoothing_factor": 0.1, "max_steps": 1}
     trainer = make_trainer("several labels", tmp_path, make("SequenceClassification"), recipe=None, settings=settings)
-    with pytest.raises(ConfigError, match="^label_smoothing_factor: .* the labels of multi_label_classification;"):
+    with pytest.raises(ConfigError) as caught:
         trainer.train()
+    assert caught.value.setting == "label_smoothing_factor"
 
 
 @pytest.mark.parametrize("kind", ["SequenceClassification", "TokenClassification", "MaskedLM"])
@@ -162,5 +168,6 @@ def test_rows_that_make_one_batch_are_enough_to_drop_the_last(tmp_path):
 
     for size, drops in ((4, True), (5, True), (6, False)):
         require_batch(range(5), arguments(size, drops))
-    with pytest.raises(ConfigError, match="^dataloader_drop_last: the 5 training rows are fewer than a batch of 6, so"):
+    with pytest.raises(ConfigError) as caught:
         require_batch(range(5), arguments(6, True))
+    assert caught.value.setting == "dataloader_drop_last"

@@ -85,8 +85,9 @@ def test_answers_of_all_windows_of_a_question(threshold, answer, tmp_path):
 
 
 def test_nothing_to_predict(tmp_path):
-    with pytest.raises(ConfigError, match="^--do_predict: masked_language_modeling has no predictions to write"):
+    with pytest.raises(ConfigError) as caught:
         write(tmp_path, get_task("masked_language_modeling"), [])
+    assert caught.value.setting == "do_predict"
 
 
 def test_samples_are_rows_without_a_batch_axis(tmp_path, model):

@@ -163,8 +163,9 @@ def test_a_model_that_diverged_is_not_published(inputs, run, tmp_path):
         model.classifier.bias.fill_(float("nan"))
     model.save_pretrained(inputs / "broken")
     load_tokenizer(inputs / "model").save_pretrained(inputs / "broken")
-    with pytest.raises(ModelError, match=r"^test: eval_loss is nan after the training, so it has diverged; lower the"):
+    with pytest.raises(ModelError) as caught:
         run("broken")
+    assert caught.value.setting == "model"
     assert not (tmp_path / "out").exists()
 
 
@@ -193,5 +194,6 @@ def test_the_metrics_are_those_of_the_model_that_is_kept(run, tmp_path):
 )
 def test_the_best_model_is_not_one_from_before_the_recipe_has_done_its_work(run, modifier):
     message = "^training_arguments: load_best_model_at_end would bring back weights .*; leave it out of test$"
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError) as caught:
         run(recipe=f"{RECIPE}- !{modifier}\n", training_arguments='{"load_best_model_at_end": true}')
+    assert caught.value.setting == "training_arguments.load_best_model_at_end"

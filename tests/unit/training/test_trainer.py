@@ -194,14 +194,16 @@ def test_disable_trains_without_a_teacher_and_says_so_once(make_trainer, caplog)
 
 
 def test_a_distillation_recipe_without_a_teacher_is_refused(make_trainer):
-    with pytest.raises(ModelError, match="distill_teacher: not set.*'disable'"):
+    with pytest.raises(ModelError) as caught:
         make_trainer(recipe=DISTILLED.format(1, 1.0))
+    assert caught.value.setting == "distill_teacher"
 
 
 def test_a_teacher_with_other_labels_is_refused(make_trainer):
     trainer = make_trainer(recipe=DISTILLED.format(1, 1.0), distill_teacher=make_model(num_labels=3))
-    with pytest.raises(ModelError, match=r"distill_teacher: the teacher's logits have shape \(8, 3\)"):
+    with pytest.raises(ModelError) as caught:
         trainer.train()
+    assert caught.value.setting == "distill_teacher"
 
 
 def test_an_output_key_that_the_teacher_lacks_is_refused(make_trainer):
@@ -315,16 +317,19 @@ def test_training_arguments_may_come_second_as_in_transformers(tmp_path):
     model, _, args = (given.pop(name) for name in ("model", "model_state_path", "args"))
     trainer = Trainer(model, args, **given)
     assert trainer.args.output_dir == args.output_dir and trainer.model_state_path is None
-    with pytest.raises(ConfigError, match="the second argument and args: both are given"):
+    with pytest.raises(ConfigError) as caught:
         Trainer(model, args, args=args)
+    assert caught.value.setting == "args"
 
 
 def test_two_names_of_one_argument_are_refused(tmp_path):
     given = sparseml_arguments(tmp_path)
-    with pytest.raises(ConfigError, match="teacher and distill_teacher: both are given, and they mean the same"):
+    with pytest.raises(ConfigError) as caught:
         Trainer(**given, distill_teacher=make_model())
-    with pytest.raises(ConfigError, match="processing_class and tokenizer: both are given"):
+    assert caught.value.setting == "distill_teacher"
+    with pytest.raises(ConfigError) as caught:
         Trainer(**{**given, "tokenizer": object(), "processing_class": object()})
+    assert caught.value.setting == "tokenizer"
 
 
 def test_a_teacher_that_no_recipe_asks_for_is_mentioned_and_not_used(make_trainer, caplog):
@@ -432,5 +437,6 @@ def test_streamed_data_trains_as_in_transformers(make_trainer, remove_unused_col
 
 def test_a_recipe_needs_data_with_a_length(make_trainer):
     message = "^train_dataset: a recipe counts epochs, and a IterableDataset has no length; give data with a length"
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError) as caught:
         make_trainer(rows=make_rows().to_iterable_dataset(), recipe=EPOCHS.format(1), max_steps=3)
+    assert caught.value.setting == "train_dataset"

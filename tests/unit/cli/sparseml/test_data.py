@@ -91,10 +91,12 @@ def test_rows_that_a_command_does_not_read_need_no_file(fetch, files):
     assert read_schema(only).num_rows == {"train": 6, "validation": 6}
     trained = fetch(train_file=str(files / "train.csv"), evaluates=False)
     assert read_schema(trained).num_rows["train"] == 16
-    with pytest.raises(ConfigError, match="^--train_file: not given; the labels .* needed also where nothing is"):
+    with pytest.raises(ConfigError) as caught:
         fetch(validation_file=str(files / "validation.csv"), trains=False)  # the labels would be unknown
-    with pytest.raises(DataError, match="^--validation_file: no file is given"):
+    assert caught.value.setting == "train_file"
+    with pytest.raises(DataError) as caught:
         fetch(train_file=str(files / "train.csv"))
+    assert caught.value.setting == "validation_file"
 
 
 def test_a_share_of_the_texts_is_for_evaluation(fetch, files):
@@ -136,28 +138,33 @@ def test_mistakes_name_flags_that_the_command_has(fetch, files, tmp_path):
     with pytest.raises(DataError, match=r"^--label_column_name: .* has no column 'right'"):
         fetch("question_answering", train_file=questions, validation_file=questions, label_column_name="right")
     for task, file in (("question_answering", questions), ("token_classification", words)):
-        with pytest.raises(DataError, match=r"^--validation_file: .* or set validation_ratio, such as"):
+        with pytest.raises(DataError) as caught:
             fetch(task, train_file=file)
+        assert caught.value.setting == "validation_file"
         assert read_schema(fetch(task, train_file=file, validation_ratio=0.5)).num_rows["validation"] >= 3
     with pytest.raises(DataError, match=r"^--text_column_name: not given, and .* has 2 columns of text; name one of"):
         (tmp_path / "two.csv").write_text("a,b\nx,y\n")
         fetch("masked_language_modeling", train_file=str(tmp_path / "two.csv"))
     (tmp_path / "none.jsonl").write_text('{"question": "a", "context": "b", "answers": []}\n')
-    with pytest.raises(DataError, match=r"^--train_file: .* row 1 .* set --version_2_with_negative to true$"):
+    with pytest.raises(DataError) as caught:
         fetch("question_answering", train_file=str(tmp_path / "none.jsonl"), validation_file=questions)
+    assert caught.value.setting == "train_file"
     (tmp_path / "half.csv").write_text("sentence1,sentence2,label\na,b,0.5\n")
-    with pytest.raises(DataError, match=r"^--train_file: .*label 0\.5 .* decimal point; .* in task_args to regression"):
+    with pytest.raises(DataError) as caught:
         fetch(train_file=str(tmp_path / "half.csv"), validation_file=str(tmp_path / "half.csv"), task_name="mrpc")
+    assert caught.value.setting == "train_file"
 
 
 def test_the_second_data_set_is_named_by_its_own_flag(fetch, tmp_path):
     rows = datasets.Dataset.from_dict({"text": ["a", "b"]})
     datasets.DatasetDict(train=rows, validation=rows).save_to_disk(str(tmp_path / "one"))
-    with pytest.raises(DataError, match="^--dataset_name_2: the directory nothere does not exist"):
+    with pytest.raises(DataError) as caught:
         fetch("masked_language_modeling", dataset_name=str(tmp_path / "one"), dataset_name_2="./nothere")
+    assert caught.value.setting == "dataset_name_2"
 
 
 def test_no_data():
     command = COMMANDS["token_classification"]
-    with pytest.raises(ConfigError, match="^--dataset_name: no data is given"):
+    with pytest.raises(ConfigError) as caught:
         dataset_directory(command, command.data(), trains=True, evaluates=True)
+    assert caught.value.setting == "dataset_name"

@@ -233,8 +233,9 @@ def test_mistakes(words, message):
 
 
 def test_mistakes_that_the_model_or_the_data_shows(classifier, model, tmp_path, files):
-    with pytest.raises(ModelError, match="^--model_path: .*none does not exist"):
+    with pytest.raises(ModelError) as caught:
         export_words("--task", "qa", "--model_path", tmp_path / "none")
+    assert caught.value.setting == "model_path"
     with pytest.raises(ModelError, match="^--model_path: .* has no trained head"):
         export_words("--task", "qa", "--model_path", classifier)
     with pytest.raises(
@@ -243,9 +244,11 @@ def test_mistakes_that_the_model_or_the_data_shows(classifier, model, tmp_path, 
         export_words("--task", "glue", "--model_path", classifier, "--sequence_length", 64)
     with pytest.raises(ConfigError, match=r"^--data_args: expected a JSON object, got '\['"):
         export_words("--task", "glue", "--model_path", classifier, "--data_args", "[")
-    with pytest.raises(ConfigError, match="unknown flag '--train_fil'; did you mean '--train_file'"):
+    with pytest.raises(ConfigError) as caught:
         export_words("--task", "glue", "--model_path", classifier, "--data_args", '{"train_fil": "x"}')
+    assert caught.value.setting == "--train_fil"
     missing = json.dumps({"train_file": str(tmp_path / "x.csv"), "validation_file": str(files / "train.csv")})
-    with pytest.raises(DataError, match="^--train_file: .*x.csv: there is no such file"):
+    with pytest.raises(DataError) as caught:
         export_words("--task", "glue", "--model_path", classifier, "--data_args", missing)
+    assert caught.value.setting == "train_file"
     assert not (tmp_path / "deployment").exists()

@@ -101,30 +101,31 @@ def test_a_model_from_scratch_by_a_configuration(student, model):
 
 
 @pytest.mark.parametrize(
-    ("flags", "message"),
+    ("flags", "setting"),
     [
-        ({"model_type": "bert"}, "^--tokenizer_name: not given; a model from scratch needs"),
-        ({"model_type": "bret", "tokenizer_name": "M"}, "^--model_type: .*'bret'; did you mean 'bert'"),
+        ({"model_type": "bert"}, "tokenizer_name"),
+        ({"model_type": "bret", "tokenizer_name": "M"}, "model_type"),
         (
             {"model_type": "bert", "tokenizer_name": "M", "config_overrides": "hiden_size=3"},
-            "^--config_overrides: expected name=value,name=value, got 'hiden_size=3' .*hiden_size",
+            "config_overrides",
         ),
-        ({"model_name_or_path": "M", "config_overrides": "a=1"}, "^--config_overrides: only for a model from scratch"),
+        ({"model_name_or_path": "M", "config_overrides": "a=1"}, "config_overrides"),
         (
             {"model_type": "bert", "tokenizer_name": "M", "config_overrides": "hidden_size=30,num_attention_heads=4"},
-            r"^--config_overrides: no model can be made of it: The hidden size \(30\) is not a multiple",
+            "config_overrides",
         ),
         (
             {"config_name": "M", "tokenizer_name": "M", "config_overrides": "a=1"},
-            "^--config_overrides: does not go with",
+            "config_overrides",
         ),
-        ({}, "^--model_name_or_path: not given"),
+        ({}, "model_name_or_path"),
     ],
 )
-def test_mistakes(flags, message, student, model):
+def test_mistakes(flags, setting, student, model):
     flags = {name: model if value == "M" else value for name, value in flags.items()}
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError) as caught:
         student("masked_language_modeling", **flags)
+    assert caught.value.setting == setting
 
 
 @pytest.mark.parametrize("flag", ["model_name_or_path", "config_name", "tokenizer_name"])
@@ -139,5 +140,6 @@ def test_a_type_beside_a_model_is_passed_over(student, model, caplog):
 
 
 def test_a_task_without_pretraining_has_no_model_from_scratch(student, model):
-    with pytest.raises(ConfigError, match="unknown flag '--model_type'"):
+    with pytest.raises(ConfigError) as caught:
         student(model_type="bert")
+    assert caught.value.setting == "--model_type"

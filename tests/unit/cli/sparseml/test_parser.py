@@ -158,81 +158,86 @@ def test_float16_without_a_gpu_is_float32(caplog):
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("words", "setting"),
     [
         (
             ["--evaluation_stratgy", "epoch"],
-            "unknown flag '--evaluation_stratgy'; did you mean '--evaluation_strategy'?",
+            "--evaluation_stratgy",
         ),
-        (["--max-seq-lenght=3"], "unknown flag '--max-seq-lenght'; did you mean '--max-seq-length'?"),
-        (["--max_seq", "3"], "unknown flag '--max_seq'"),
-        (["stray"], "unknown argument 'stray'"),
-        (["--learning-rate", "fast"], "^--learning-rate: invalid float value: 'fast'"),
-        (["--learning_rate=fast"], "^--learning_rate: invalid float value: 'fast'"),
-        (["--learning_rate", "nan"], "^--learning_rate: expected a finite number, got nan"),
-        (["--learning_rate", "-1"], "^--learning_rate: expected 0 or more, got -1"),
-        (["--evaluation-strategy", "epochs"], r"^--evaluation-strategy: invalid choice: 'epochs' \(choose from no, "),
-        (["--eval_strategy", "epochs"], "^--eval_strategy: invalid choice: 'epochs'"),
-        (["--per_gpu_train_batch_size", "x"], "^--per_gpu_train_batch_size: invalid value: 'x'"),
-        (["--max_train_samples", "0"], "^--max_train_samples: expected 1 or more, got 0"),
-        (["--per_device_eval_batch_size", "-8"], "^--per_device_eval_batch_size: expected 1 or more, got -8"),
-        (["--seed=-1"], "^--seed: expected a whole number from 0 to 4294967295, got -1$"),
-        (["--data_seed=5000000000"], "^--data_seed: expected a whole number from 0 to 4294967295, got 5000000000$"),
-        (["--label_smoothing_factor=1"], "^--label_smoothing_factor: expected a value of 0 or more and below 1"),
-        (["--save_strategy=best"], "^--save_strategy: best needs metric_for_best_model, the score that decides, and"),
-        (["--num_train_epochs", "0"], "^--num_train_epochs: expected more than 0, got 0"),
-        (["--validation_ratio", "1"], "^--validation_ratio: expected a value between 0 and 1, got 1"),
-        (["--do_train", "maybe"], "^--do_train: expected true or false, got 'maybe'"),
-        (["--trust_remote_code"], "^--trust_remote_code: code from a model's repository is never run"),
-        (["--report_to", "wandbb"], "^--report_to: unknown tool 'wandbb'; .*did you mean 'wandb'"),
+        (["--max-seq-lenght=3"], "--max-seq-lenght"),
+        (["--max_seq", "3"], "--max_seq"),
+        (["stray"], "stray"),
+        (["--learning-rate", "fast"], "--learning-rate"),
+        (["--learning_rate=fast"], "--learning_rate"),
+        (["--learning_rate", "nan"], "--learning_rate"),
+        (["--learning_rate", "-1"], "--learning_rate"),
+        (["--evaluation-strategy", "epochs"], "--evaluation-strategy"),
+        (["--eval_strategy", "epochs"], "--eval_strategy"),
+        (["--per_gpu_train_batch_size", "x"], "--per_gpu_train_batch_size"),
+        (["--max_train_samples", "0"], "--max_train_samples"),
+        (["--per_device_eval_batch_size", "-8"], "--per_device_eval_batch_size"),
+        (["--seed=-1"], "--seed"),
+        (["--data_seed=5000000000"], "--data_seed"),
+        (["--label_smoothing_factor=1"], "--label_smoothing_factor"),
+        (["--save_strategy=best"], "--save_strategy"),
+        (["--num_train_epochs", "0"], "--num_train_epochs"),
+        (["--validation_ratio", "1"], "--validation_ratio"),
+        (["--do_train", "maybe"], "--do_train"),
+        (["--trust_remote_code"], "--trust_remote_code"),
+        (["--report_to", "wandbb"], "--report_to"),
         (
             ["--load_best_model_at_end", "--eval_strategy", "epoch"],
-            "needs --eval_strategy and --save_strategy of the same value, got 'epoch' and 'steps'",
+            "--load_best_model_at_end",
         ),
-        (["--lr_scheduler_kwargs", "{"], "^--lr_scheduler_kwargs: expected a JSON object, got '{'"),
-        (["--accelerator_config", "none.json"], "^--accelerator_config: expected a JSON object, or a file with one"),
-        (["--deepspeed", "d.json"], "^--deepspeed: is for training in several processes"),
-        (["--fsdp", "full_shard"], "^--fsdp: is for training in several processes"),
-        (["--optim_args", "betas"], "^--optim_args: expected name=value,name=value, got 'betas'"),
-        (["--torch_compile_backend", "inducto"], "^--torch_compile_backend: expected one of .*did you mean 'inductor'"),
-        (["--torch_compile_mode", "fast"], "^--torch_compile_mode: expected one of default, .*, got 'fast'"),
-        (["--dataloader_persistent_workers"], "^--dataloader_persistent_workers: needs dataloader_num_workers"),
+        (["--lr_scheduler_kwargs", "{"], "--lr_scheduler_kwargs"),
+        (["--accelerator_config", "none.json"], "--accelerator_config"),
+        (["--deepspeed", "d.json"], "--deepspeed"),
+        (["--fsdp", "full_shard"], "--fsdp"),
+        (["--optim_args", "betas"], "--optim_args"),
+        (["--torch_compile_backend", "inducto"], "--torch_compile_backend"),
+        (["--torch_compile_mode", "fast"], "--torch_compile_mode"),
+        (["--dataloader_persistent_workers"], "--dataloader_persistent_workers"),
     ],
 )
-def test_mistakes_are_one_sentence_with_the_flag_as_written(words, message):
-    with pytest.raises(ConfigError, match=message) as raised:
+def test_mistakes_are_one_sentence_with_the_flag_as_written(words, setting):
+    with pytest.raises(ConfigError) as raised:
         parse("text_classification", [*OUT, *words])
+    assert raised.value.setting == setting
     assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    ("words", "module", "message"),
+    ("words", "module", "setting"),
     [
-        (["--report_to", "wandb"], "get_available_reporting_integrations", "^--report_to: wandb is not installed"),
-        (["--use_liger_kernel"], "is_liger_kernel_available", "^--use_liger_kernel: liger-kernel is not installed"),
+        (["--report_to", "wandb"], "get_available_reporting_integrations", "--report_to"),
+        (["--use_liger_kernel"], "is_liger_kernel_available", "--use_liger_kernel"),
     ],
 )
-def test_packages_that_are_not_installed(words, module, message, monkeypatch):
+def test_packages_that_are_not_installed(words, module, setting, monkeypatch):
     monkeypatch.setattr(checks, module, list)
-    with pytest.raises(DependencyError, match=message):
+    with pytest.raises(DependencyError) as caught:
         parse("text_classification", [*OUT, *words])
+    assert caught.value.setting == setting
 
 
 @pytest.mark.parametrize("value", ["false", "False", "no", "0"])
 def test_a_remote_code_switch_that_is_off_is_fine(value):
     parse("text_classification", [*OUT, "--trust_remote_code", value])
-    with pytest.raises(ConfigError, match="^--trust_remote_code: code"):
+    with pytest.raises(ConfigError) as caught:
         parse("text_classification", [*OUT, "--trust_remote_code", "True"])
+    assert caught.value.setting == "--trust_remote_code"
 
 
 def test_without_output_dir():
-    with pytest.raises(ConfigError, match="^--output_dir: not given"):
+    with pytest.raises(ConfigError) as caught:
         parse("text_classification", ["--do_train"])
+    assert caught.value.setting == "--output_dir"
 
 
 def test_a_flag_of_another_task_is_unknown():
-    with pytest.raises(ConfigError, match="question_answering: unknown flag '--label_all_tokens'"):
+    with pytest.raises(ConfigError) as caught:
         parse("question_answering", [*OUT, "--label_all_tokens"])
+    assert caught.value.setting == "--label_all_tokens"
 
 
 CONFIG = {

@@ -134,31 +134,35 @@ def test_overwrite_output_dir_starts_anew(run, tmp_path, caplog):
 
 
 def test_a_mistake_is_corrected_in_the_same_output_dir(run, distilling_recipe):
-    with pytest.raises(ModelError, match="^--distill_teacher: not set"):
+    with pytest.raises(ModelError) as caught:
         run(recipe=distilling_recipe)
+    assert caught.value.setting == "--distill_teacher"
     run(recipe=distilling_recipe, distill_teacher="disable")
 
 
 def test_a_run_with_other_settings_is_refused(run, tmp_path):
     run()
-    with pytest.raises(OutputError, match="^--output_dir: .*out holds a run without --max_train_samples, which is 4"):
+    with pytest.raises(OutputError) as caught:
         run(max_train_samples=4)
+    assert caught.value.setting == "--output_dir"
 
 
 def test_what_no_command_has_written_is_left_alone(run, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("mine")
-    with pytest.raises(OutputError, match="^--output_dir: .* is not empty, and no training command has written it"):
+    with pytest.raises(OutputError) as caught:
         run()
+    assert caught.value.setting == "--output_dir"
     assert [path.name for path in (tmp_path / "out").iterdir() if path.name != ".lock"] == ["thesis.txt"]
 
 
 def test_an_output_dir_in_use_is_refused(run, tmp_path):
     with (
         locked(tmp_path / "out"),
-        pytest.raises(OutputError, match="^--output_dir: .* is in use by process"),
+        pytest.raises(OutputError) as caught,
     ):
         run()
+    assert caught.value.setting == "--output_dir"
 
 
 @pytest.mark.parametrize(
@@ -211,22 +215,25 @@ def test_mistakes_name_the_flag(flags, error, message, run, tmp_path, monkeypatc
 
 def test_a_wrong_option_of_a_task_names_its_flag(run, files):
     flags = {"train_file": files / "qa.json", "validation_file": files / "qa.json"}
-    with pytest.raises(ConfigError, match="^--n_best_size: expected a whole number, at least 1, got 0"):
+    with pytest.raises(ConfigError) as caught:
         run("question_answering", n_best_size=0, **flags)
+    assert caught.value.setting == "--n_best_size"
     with pytest.raises(ConfigError, match="^--doc_stride: expected at most 11, which windows can share when max_seq"):
         run("question_answering", doc_stride=128, **flags)
 
 
 def test_smoothing_without_classes_names_the_flag(run, files):
     flags = {"train_file": files / "qa.json", "validation_file": files / "qa.json", "doc_stride": 4}
-    with pytest.raises(ConfigError, match="^--label_smoothing_factor: smooths classes, and cannot smooth the "):
+    with pytest.raises(ConfigError) as caught:
         run("question_answering", label_smoothing_factor=0.1, **flags)
+    assert caught.value.setting == "--label_smoothing_factor"
 
 
 def test_several_processes_are_refused(run, monkeypatch):
     monkeypatch.setattr(transformers.TrainingArguments, "world_size", property(lambda self: 2))
-    with pytest.raises(ConfigError, match="^WORLD_SIZE: 2 processes were started"):
+    with pytest.raises(ConfigError) as caught:
         run()
+    assert caught.value.setting == "WORLD_SIZE"
 
 
 def test_settings_that_the_recipe_overrules_are_named(run, caplog):
@@ -262,8 +269,9 @@ def test_a_training_that_diverges_is_named_and_its_scores_are_json(run, tmp_path
 
 
 def test_a_recipe_that_distils_needs_a_teacher(run, distilling_recipe, tmp_path, caplog):
-    with pytest.raises(ModelError, match="^--distill_teacher: not set, but the recipe learns from a teacher"):
+    with pytest.raises(ModelError) as caught:
         run(recipe=distilling_recipe)
+    assert caught.value.setting == "--distill_teacher"
     run(recipe=distilling_recipe, distill_teacher="disable")
     assert "disable; DistillationModifier has no effect" in caplog.text
 
@@ -275,8 +283,9 @@ def test_teachers_are_directories_or_the_model_itself(run, distilling_recipe, mo
     assert by_directory["train_loss"] != by_itself["train_loss"]
     with pytest.raises(ModelError, match=f"^--distill_teacher: {model} has no trained head"):
         run(recipe=distilling_recipe, distill_teacher=model, output_dir=tmp_path / "headless")
-    with pytest.raises(ModelError, match="^--distill_teacher: the directory ./none does not exist"):
+    with pytest.raises(ModelError) as caught:
         run(recipe=distilling_recipe, distill_teacher="./none", output_dir=tmp_path / "none")
+    assert caught.value.setting == "--distill_teacher"
 
 
 @pytest.fixture
@@ -385,22 +394,26 @@ def test_a_data_set_without_test_rows(run, tmp_path):
     rows = datasets.Dataset.from_dict({"text": ["a", "b"], "label": ["x", "y"]})
     datasets.DatasetDict(train=rows, validation=rows).save_to_disk(str(tmp_path / "saved"))
     flags = {"dataset_name": tmp_path / "saved", "train_file": None, "validation_file": None}
-    with pytest.raises(DataError, match="with --test_file, and all rows as files in place of the data set$"):
+    with pytest.raises(DataError) as caught:
         run(do_predict=True, **flags)
+    assert caught.value.setting == "--do_predict"
 
 
 def test_masked_language_models_predict_nothing(run, files):
     flags = {"train_file": files / "texts.txt", "validation_file": files / "texts.txt"}
-    with pytest.raises(ConfigError, match="unknown flag '--test_file'"):
+    with pytest.raises(ConfigError) as caught:
         run("masked_language_modeling", test_file=files / "texts.txt", **flags)
-    with pytest.raises(ConfigError, match="^--do_predict: masked_language_modeling has nothing to predict"):
+    assert caught.value.setting == "--test_file"
+    with pytest.raises(ConfigError) as caught:
         run("masked_language_modeling", do_predict=True, **flags)
+    assert caught.value.setting == "--do_predict"
 
 
 def test_rows_to_predict_are_missed_before_the_training(run, monkeypatch):
     kill_at(monkeypatch, 0)
-    with pytest.raises(DataError, match="^--do_predict: the data has no test rows; give them with --test_file$"):
+    with pytest.raises(DataError) as caught:
         run(do_predict=True)
+    assert caught.value.setting == "--do_predict"
 
 
 @pytest.fixture
