@@ -1,4 +1,4 @@
-"""Recipe keys and the classes that they name: the one place to add a modifier."""
+"""Recipe keys and their classes: the only list of modifiers."""
 
 from __future__ import annotations
 

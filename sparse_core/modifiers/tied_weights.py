@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 def tied_linears(model: nn.Module) -> dict[str, str]:
     """Linear modules of `model` whose weight is the table of an Embedding: name of the Linear -> of the Embedding.
 
-    Such a weight is the table's before it is the layer's: it is neither pruned nor quantized as a matrix. Ties are
-    found by identity, and by what transformers declares, because `from_pretrained` ties only after it has loaded.
+    Such a weight is treated as a table: it is neither pruned nor quantized as a matrix. Ties are found by identity, and
+    by what transformers declares, because `from_pretrained` ties weights only after loading them.
     """
     from torch import nn
 

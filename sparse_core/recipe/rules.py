@@ -1,4 +1,4 @@
-"""What must hold for a recipe as a whole, and which of its settings change nothing."""
+"""Checks on a recipe as a whole, and the settings in it that change nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sparse_core.recipe.schema import learning_rate_modifier_at
 
 @dataclass(frozen=True)
 class PlacedModifier:
-    """A modifier and where the recipe's text has it and its fields."""
+    """A modifier and the lines of the recipe that it and its fields come from."""
 
     modifier: Modifier
     place: Place
@@ -29,7 +29,7 @@ class PlacedModifier:
         return error.renamed(lambda name: f"{self.key}.{name}").at(self.place_of(error.setting))
 
     def place_of(self, field: str) -> Place:
-        """Where `field` is set, or the item itself where it is left out."""
+        """The line that sets `field`, or that of the item where the field is not set."""
         return self.field_places.get(field, self.place)
 
 

@@ -1,4 +1,4 @@
-"""A recipe that has been read: the modifiers in order, and what they say together."""
+"""A recipe in memory: its modifiers in order, and what they claim together."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Recipe(BaseModel):
 
     modifiers: tuple[SerializeAsAny[Modifier], ...] = Field(min_length=1)
     variables: dict[str, Any] = Field(default_factory=dict)
-    """Root variables after `recipe_args`; kept to be shown, since the modifiers already hold the values."""
+    """Root variables after `recipe_args`; only shown, because the modifiers already hold the values."""
     source: str = "recipe"
     """Where the recipe came from, for messages."""
     warnings: tuple[str, ...] = ()

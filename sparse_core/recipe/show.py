@@ -1,4 +1,4 @@
-"""A recipe for people to read: its resolved settings as a table, and a timeline in text."""
+"""A recipe as text: its resolved settings as a table, and a timeline."""
 
 from __future__ import annotations
 

@@ -27,8 +27,8 @@ def read_source(source: str | Path) -> tuple[str, str]:
 
     Args:
         source: a built-in's name, a `.yaml`, `.yml` or `.md` file, a directory with a `recipe.yaml`, a SparseZoo stub
-            (`zoo:...`), or, when it has a newline, the recipe's text. A Path to nothing may hold any of these names, as
-            a step's command line makes one of whatever stands after `--recipe`.
+            (`zoo:...`), or, when it has a newline, the recipe's text. A Path that does not
+            exist may hold any of these names, because a step's command line makes a Path of the value of `--recipe`.
 
     Returns:
         The source's name for messages, and the text, in which YAML of a `.md` file keeps its line numbers.

@@ -25,16 +25,16 @@ def output_divergence(
     attention_mask: Tensor | None = None,
     problem_type: str | None = None,
 ) -> Tensor:
-    """The loss that fits an output: of positions, of tokens, of a number, of labels that stand alone, or of classes.
+    """The divergence for one output: over positions, tokens, a number, independent labels, or classes.
 
     Args:
         key: name of the output.
         student: (batch, ...), any float dtype.
         teacher: same shape.
-        temperature: above 0; a regression has none.
+        temperature: above 0; a regression ignores it.
         labels: the task's labels; per token (batch, seq_len), they say which tokens count.
         attention_mask: (batch, seq_len); padding does not count.
-        problem_type: Hugging Face's word for what the outputs of a sequence mean; None: one of several classes.
+        problem_type: Hugging Face's name for what the outputs of a sequence mean; None: one of several classes.
 
     Returns:
         A float32 scalar.
@@ -78,7 +78,7 @@ def kl_divergence(student: Tensor, teacher: Tensor, temperature: float, valid: T
     Returns:
         A float32 scalar; 0 when no position is valid.
     """
-    if valid is not None:  # before the softmax: a vocabulary of logits for every token that counts for nothing is large
+    if valid is not None:  # before the softmax, to spend no memory on a vocabulary of logits for the others
         student, teacher = student[valid], teacher[valid]
     divergence = _divergence(_log_probabilities(student, temperature), _log_probabilities(teacher, temperature))
     return temperature**2 * divergence.sum() / max(divergence.numel(), 1)
@@ -98,7 +98,7 @@ def span_divergence(student: Tensor, teacher: Tensor, temperature: float, attent
     """
     padding = torch.zeros_like(student, dtype=torch.bool) if attention_mask is None else ~attention_mask.bool()
     student_log_probs, teacher_log_probs = (
-        # where both are 0 the divergence is 0; with the -inf that padding has it would be no number
+        # log-probabilities of 0 in both give a divergence of 0 at padding; -inf in both would give NaN
         _log_probabilities(logits.float().masked_fill(padding, -torch.inf), temperature).masked_fill(padding, 0.0)
         for logits in (student, teacher)
     )
@@ -134,7 +134,7 @@ def valid_positions(logits: Tensor, labels: Tensor | None, attention_mask: Tenso
 
     Args:
         logits: (batch, seq_len, ...).
-        labels: of the tokens, (batch, seq_len); of another shape they say nothing about tokens.
+        labels: of the tokens, (batch, seq_len); labels of another shape are ignored.
         attention_mask: (batch, seq_len).
     """
     positions = logits.shape[:2]

@@ -1,7 +1,7 @@
 """A teacher's outputs: for a whole data set, computed once and kept on disk, or for one batch.
 
-Where a row has the same inputs in every epoch, its outputs depend on the row, the tokens and the teacher alone, so the
-epochs after the first, a resumed run and the quantization step that follows need no teacher in memory.
+Where a row has the same inputs in every epoch, its outputs depend only on the row, the tokens and the teacher. Later
+epochs, a resumed training and the quantization step then need no teacher in memory.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def run_teacher(
 
     Args:
         teacher: put into eval mode.
-        batch: padded inputs; what the teacher's `forward` does not name is left out.
+        batch: padded inputs; inputs that the teacher's `forward` does not name are left out.
         output_keys: names of model outputs.
         label_names: entries of `batch` that only a loss reads.
 
@@ -103,7 +103,7 @@ def with_teacher_outputs(
 ) -> Dataset:
     """`dataset` with a column `teacher_<key>` for each output key: float32 lists, one for each row.
 
-    An output with an entry for each token is kept without those of the padding, so its lists differ in length.
+    An output with an entry for each token is kept without padding, so its lists differ in length.
 
     Args:
         dataset: tokenized rows.
@@ -147,7 +147,7 @@ def with_teacher_outputs(
 
 @dataclass(frozen=True)
 class TeacherOutputCollator:
-    """Makes batches with the teacher's outputs, of rows that have them, around a collator that knows nothing of them.
+    """Makes batches of rows that have teacher outputs, with a collator for the other columns.
 
     Attributes:
         collator: makes a padded batch of the other columns.
@@ -207,7 +207,7 @@ def _chunks(
 ) -> Iterator[dict[str, list[np.ndarray]]]:
     """Outputs of about a thousand rows at a time, in the order of the rows, so that few are in memory.
 
-    Within a chunk the batches are of like lengths, to waste no padding.
+    Within a chunk, rows of similar length share a batch, to save padding.
     """
     last_time = time.monotonic()
     num_rows = max(_ROWS_PER_CHUNK // batch_size, 1) * batch_size
@@ -233,7 +233,7 @@ def _write_arrow(path: Path, chunks: Iterator[dict[str, list[np.ndarray]]]) -> N
         writer = None
         for chunk in chunks:
             record = pa.record_batch({TEACHER_PREFIX + key: _list_array(rows) for key, rows in chunk.items()})
-            writer = writer or pa.ipc.new_stream(sink, record.schema)  # the first chunk says how deep the lists are
+            writer = writer or pa.ipc.new_stream(sink, record.schema)  # the first chunk shows how deep the lists are
             writer.write_batch(record)
         if writer is not None:
             writer.close()

@@ -49,12 +49,12 @@ def keep_top_global(scores: Sequence[Tensor], sparsity: float) -> list[Tensor]:
 class MaskedWeights:
     """Weights and their masks, applied together by foreach kernels after every optimizer step.
 
-    The masks are held as 0/1 in the dtype of their weight, because a product of like dtypes is the one elementwise
+    The masks are kept as 0/1 in the dtype of their weight, because a product of equal dtypes is the only elementwise
     operation that torch fuses over a list.
     """
 
     def __init__(self, weights: dict[str, torch.nn.Parameter]) -> None:
-        """Begins with masks that keep everything.
+        """Starts with masks that keep everything.
 
         Args:
             weights: parameter name -> parameter; the parameters themselves are changed by `apply`.
@@ -69,7 +69,7 @@ class MaskedWeights:
         self.apply()
 
     def masks(self) -> dict[str, Tensor]:
-        """The masks in force: parameter name -> bool tensor of the weight's shape."""
+        """The masks: parameter name -> bool tensor of the weight's shape."""
         return {name: factor.bool() for name, factor in self._factors.items()}
 
     @torch.no_grad()

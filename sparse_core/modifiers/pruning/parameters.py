@@ -19,8 +19,8 @@ REGEX_PREFIX = "re:"
 def prunable_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
     """Weights of all Linear and Conv modules, by parameter name, in the order of the modules.
 
-    Embedding tables are not prunable, nor are the output layers that share their weight with one: a zero row of a
-    table saves no arithmetic, and counting them would dilute the figure.
+    Embedding tables are left out, and so are output layers that share their weight with one: zeros in a table save no
+    arithmetic, and counting them would lower the reported sparsity.
     """
     from torch import nn
 

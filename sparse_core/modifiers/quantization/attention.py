@@ -1,7 +1,7 @@
 """Attention whose two matmuls take fake-quantized operands, for every model that uses transformers' AttentionInterface.
 
-No model code is replaced: the attention function is registered by name, the model is told that name, and the fake
-quantizers are a child of the attention module that transformers hands to the function.
+No model code is replaced. The attention function is registered under a name, and the model is told to use it.
+transformers passes the attention module to the function, and the fake quantizers are a child of this module.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from sparse_core.errors import ModelError, RecipeError
 from sparse_core.modifiers.quantization.observers import FakeQuantize, activation_fake_quantize
 
 ATTENTION_NAME = "sparse_core.modifiers.quantization.hf_quantizer"
-"""Name of the attention function: the module to import, because transformers quotes it where it is not registered."""
+"""Name of the attention function. It is the module to import, because transformers quotes it where it is unknown."""
 CHILD_NAME = "attention_fake_quant"
 
-# Arguments that change the scores in a way that this attention does not compute; a model that passes one is refused.
+# arguments that change the scores in ways that this attention does not compute; a model that passes one is refused
 _UNSUPPORTED_ARGUMENTS = ("softcap", "s_aux", "position_bias", "head_mask")
 
 
@@ -50,7 +50,7 @@ def _uses_attention_interface(module_class: type[nn.Module]) -> bool:
 def quantize_attention(model: PreTrainedModel, names: list[str]) -> None:
     """Gives the attention modules `names` of `model` fake quantizers.
 
-    They take effect when the model uses the attention function, which `use_attention_function` sees to.
+    They take effect once the model uses the attention function; see `use_attention_function`.
     """
     for name in names:
         module = model.get_submodule(name)
@@ -62,8 +62,8 @@ def use_attention_function(model: PreTrainedModel) -> None:
     """Makes `model` call `quantized_attention`, which is plain attention in modules without fake quantizers.
 
     The name also goes into config.json, so that a transformers without this package refuses the checkpoint instead of
-    running it as a float model. A model without the AttentionInterface is left as it is: its code may choose its
-    attention by a fixed list of names.
+    running it as a float model. A model without the AttentionInterface is left alone: its code may choose the attention
+    from a fixed list of names.
     """
     if not attention_modules(model):
         return
@@ -72,7 +72,7 @@ def use_attention_function(model: PreTrainedModel) -> None:
 
 
 def require_attention_interface(model: nn.Module) -> None:
-    """Refuses a model whose attention matmuls are out of reach.
+    """Refuses a model whose attention matmuls cannot be quantized.
 
     Raises:
         RecipeError: no module of `model` uses transformers' AttentionInterface.
@@ -106,7 +106,7 @@ def quantized_attention(
         attention_mask: added to the scores, (batch or 1, 1 or heads, query_len, key_len).
         scaling: factor of the scores; None: head_dim ** -0.5.
         dropout: probability of dropping an attention probability in train mode.
-        kwargs: what else the model passes.
+        kwargs: other arguments of the model.
 
     Returns:
         Output (batch, query_len, heads, head_dim) and probabilities (batch, heads, query_len, key_len).

@@ -1,4 +1,4 @@
-"""Fake quantization and its parameters: functions of tensors that know no model.
+"""Fake quantization and its parameters, as functions of tensors.
 
 Real value and integer code are related by real = (code - zero_point) * scale (Jacob et al. 2018, equation 1).
 """
@@ -58,8 +58,8 @@ def fake_quantize(x: Tensor, scale: Tensor, zero_point: Tensor, code_min: int, c
 def quantize(x: Tensor, scale: Tensor, zero_point: Tensor, code_min: int, code_max: int) -> Tensor:
     """The codes of `x`, int8 for a signed range and uint8 otherwise.
 
-    They are taken from `fake_quantize`, so that (code - zero_point) * scale is what the model was trained with also
-    where another way of rounding would fall to the other side.
+    They come from `fake_quantize`, so that (code - zero_point) * scale is exactly what the model was trained with, also
+    where another way of rounding would give the next code.
     """
     steps = fake_quantize(x.float(), scale, zero_point, code_min, code_max) / scale
     codes = steps.round_().add_(zero_point)

@@ -1,7 +1,7 @@
 """Linear and embedding layers that simulate int8, made from float layers in place.
 
-A float layer becomes a quantized one by change of class. Its Parameters stay the same objects under the same names:
-optimizer state, pruning masks, tied weights and checkpoints go on to fit.
+A float layer becomes a quantized one when its class is changed. Its Parameters stay the same objects under the same
+names, so that optimizer state, pruning masks, tied weights and checkpoints still fit.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ EMBEDDING_BITS = 8
 
 
 class QuantLinear(nn.Linear):
-    """Linear layer with fake-quantized input and weight, and output where asked for."""
+    """Linear layer with fake-quantized input and weight, and output if the settings say so."""
 
     input_fake_quant: FakeQuantize
     weight_fake_quant: FakeQuantize
@@ -39,12 +39,12 @@ class QuantEmbedding(nn.Embedding):
         fake_quant = self.weight_fake_quant
         if fake_quant.training and fake_quant.observing:
             fake_quant.observe(self.weight)
-        # One scale serves the whole table, so only the rows that are looked up need rounding.
+        # the table has one scale, so only the rows that are looked up need rounding
         return fake_quant.apply_to(super().forward(input))
 
 
 def quantize_linear(module: nn.Linear, *, weight_bits: int, quantize_output: bool) -> None:
-    """Makes a `QuantLinear` of `module` in place; the weight's range is taken at once, unless it is on meta."""
+    """Makes a `QuantLinear` of `module` in place; the weight's range is measured at once, unless it is on meta."""
     module.__class__ = QuantLinear
     module.input_fake_quant = _like(module, activation_fake_quantize())
     module.weight_fake_quant = _like(module, weight_fake_quantize(weight_bits))
@@ -53,14 +53,14 @@ def quantize_linear(module: nn.Linear, *, weight_bits: int, quantize_output: boo
 
 
 def quantize_embedding(module: nn.Embedding) -> None:
-    """Makes a `QuantEmbedding` of `module` in place; the table's range is taken at once, unless it is on meta."""
+    """Makes a `QuantEmbedding` of `module` in place; the table's range is measured at once, unless it is on meta."""
     module.__class__ = QuantEmbedding
     module.weight_fake_quant = _like(module, weight_fake_quantize(EMBEDDING_BITS))
     reset_ranges(module)
 
 
 def reset_ranges(module: nn.Module) -> None:
-    """Forgets the ranges that the children of `module` have seen, and takes that of its weight anew."""
+    """Empties the ranges of the children of `module`, and measures that of its weight again."""
     for child in module.children():
         if isinstance(child, FakeQuantize):
             child.reset()

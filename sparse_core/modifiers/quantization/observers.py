@@ -1,4 +1,4 @@
-"""Modules that watch the range of a tensor and fake-quantize it."""
+"""Modules that measure the range of a tensor and fake-quantize it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ AVERAGING_CONSTANT = 0.01
 
 
 class FakeQuantize(nn.Module):
-    """Fake quantization of one tensor, with the range that it has seen.
+    """Fake quantization of one tensor over its measured range.
 
     The range moves in train mode while `observing` is set, and never in eval mode. A batch with a value that is not
-    finite does not move it. Until a first batch was seen the input passes through unchanged.
+    finite does not move it. Before the first batch the input passes through unchanged.
 
     Buffers (scalars, all in the state dict): `min_val`, `max_val`, `scale` float32, `zero_point` int32.
     """
@@ -38,8 +38,8 @@ class FakeQuantize(nn.Module):
         Args:
             bits: width of a code, 2 to 8.
             symmetric: signed codes with zero point 0, as for weights; otherwise unsigned codes with any zero point.
-            averaging_constant: weight of a new batch in the moving average of the range, in (0, 1]; 1 keeps only the
-                newest.
+            averaging_constant: weight of a new batch in the moving average of the range, in (0, 1]; with 1 only the
+                newest batch counts.
         """
         super().__init__()
         self.code_min, self.code_max = code_range(bits, signed=symmetric)
@@ -54,7 +54,7 @@ class FakeQuantize(nn.Module):
 
     @torch.no_grad()
     def reset(self) -> None:
-        """Forgets the range."""
+        """Empties the range."""
         self.min_val.fill_(torch.inf)
         self.max_val.fill_(-torch.inf)
         self.scale.fill_(1.0)
@@ -63,8 +63,8 @@ class FakeQuantize(nn.Module):
 
     @property
     def is_observed(self) -> bool:
-        """Whether a finite batch was ever seen."""
-        # The answer is kept once it is yes: reading a buffer makes a GPU wait.
+        """Whether the range was measured on a finite batch."""
+        # a positive answer is kept, because reading a buffer makes a GPU wait
         if not self._observed:
             self._observed = bool(torch.isfinite(self.max_val))
         return self._observed
@@ -79,7 +79,7 @@ class FakeQuantize(nn.Module):
 
     @torch.no_grad()
     def observe(self, x: Tensor) -> None:
-        """Moves the range towards that of `x`, or not at all when `x` has a value that is not finite."""
+        """Moves the range towards that of `x`, unless `x` has a value that is not finite."""
         low, high = (bound.float() for bound in torch.aminmax(x.detach()))
         finite = torch.isfinite(low) & torch.isfinite(high)
         is_first = torch.isinf(self.max_val)
@@ -98,7 +98,7 @@ class FakeQuantize(nn.Module):
         return self.apply_to(x)
 
     def apply_to(self, x: Tensor) -> Tensor:
-        """`x` fake-quantized with the range as it stands."""
+        """`x` fake-quantized with the present range."""
         if not self.is_observed:
             return x
         return fake_quantize(x, self.scale, self.zero_point, self.code_min, self.code_max)

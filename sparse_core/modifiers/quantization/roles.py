@@ -1,4 +1,4 @@
-"""The parts of a model by the names that recipes for other architectures give them."""
+"""Finds the parts of a model by the names that they have in other architectures."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from sparse_core.errors import RecipeError, listed, nearest
 
 logger = logging.getLogger(__name__)
 
-# What architectures call the parts of their base model. A name of one stands for that of any other.
+# names of the parts of a base model in several architectures; each stands for the others in its tuple
 _EMBEDDINGS = ("embeddings", "embeddings_project")
 _ENCODER = ("encoder", "transformer", "layers")
-# The dense layer between the encoder and the classifier: in the base model, or at the head.
+# the dense layer between the encoder and the classifier, in the base model or in the head
 _POOLERS = ("pooler", "pre_classifier", "head")
-# What heads are called; one that the model does not have stands for all that the model has outside its base model.
+# names of heads; one that the model lacks stands for everything outside its base model
 _HEADS = ("classifier", "qa_outputs", "cls", "lm_head", "predictions", "generator_predictions")
 
 
 def resolve_submodules(model: nn.Module, names: tuple[str, ...]) -> list[str]:
     """Module names in `model` for the submodules that a recipe names, without repetition.
 
-    A name that the model has is taken as it is. A part named after another architecture (`bert.encoder` on a
-    RoBERTa) is taken by its role; a pooler that the model does not have is left out with a line in the log.
+    A name of one of the model's modules stays. A name from another architecture (`bert.encoder` on a RoBERTa) means the
+    part with the same role. A pooler that the model lacks is left out with a line in the log.
 
     Raises:
         RecipeError: a name has no counterpart in the model.
@@ -49,7 +49,7 @@ def parts_of(model: nn.Module) -> list[str]:
 
 
 def _by_role(model: nn.Module, name: str) -> list[str] | None:
-    """Names of the parts of `model` that play the role which `name` has elsewhere; None when it names no role."""
+    """Names of the parts of `model` with the role that `name` has elsewhere; None when it has no role."""
     prefix, _, last = name.rpartition(".")
     base, head = _base_parts(model), _head_parts(model)
     if "." in prefix:

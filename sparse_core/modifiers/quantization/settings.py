@@ -1,4 +1,4 @@
-"""What a quantized model looks like: the settings that a checkpoint keeps so that its structure can be made again."""
+"""The settings of a quantized structure, which a checkpoint keeps so that the structure can be rebuilt."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class QuantizationSettings:
     submodules: tuple[str, ...] | None = None
     """Names of the modules to quantize within; None: the whole model."""
     exclude_module_types: tuple[str, ...] = ()
-    """Class names of modules left in float, with all that is inside them."""
+    """Class names of modules that stay float with everything inside them."""
     quantize_embeddings: bool = True
     quantize_linear_activations: bool = False
-    """Whether the outputs of Linear layers are quantized too; their inputs always are."""
+    """Whether the outputs of Linear layers are quantized too; the inputs always are."""
     quantize_attention: bool | None = None
     """Whether the four operands of the two attention matmuls are quantized; None: where the model allows it."""
     weight_bits: int = 7

@@ -1,4 +1,4 @@
-"""Which modules of a model the quantization settings name."""
+"""Which modules of a model are quantized by which settings."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from sparse_core.modifiers.quantization.roles import parts_of, resolve_submodule
 from sparse_core.modifiers.quantization.settings import QuantizationSettings
 from sparse_core.modifiers.tied_weights import tied_linears
 
-# Exact classes only: a subclass has a forward of its own, which a change of class would lose.
+# exact classes only: a subclass has its own forward, which would be lost with its class
 _LINEAR_CLASSES = (nn.Linear, QuantLinear)
 _EMBEDDING_CLASSES = (nn.Embedding, QuantEmbedding)
-# Tables of relative positions, by the last part of their name, and why they stay float.
+# tables of relative positions: the last part of their name -> why they stay float
 _FLOAT_TABLES = {
     "relative_attention_bias": "its few numbers are added to the attention scores as a bias",
     "rel_embeddings": "the attention multiplies with the whole table and looks up none of its rows",
@@ -33,11 +33,11 @@ class QuantizationTargets:
     embeddings: list[str]
     attentions: list[str]
     kept_float: dict[str, str]
-    """Linears and embeddings that the settings name and that stay float all the same, and why."""
+    """Linears and embeddings that the settings select but that stay float -> the reason."""
 
 
 def settings_for(model: nn.Module, settings: QuantizationSettings) -> QuantizationSettings:
-    """`settings` with `quantize_attention` decided for `model` where it is left open."""
+    """`settings` with `quantize_attention` decided for `model` where it is unset."""
     if settings.quantize_attention is not None:
         return settings
     return dataclasses.replace(settings, quantize_attention=bool(attention_modules(model)))

@@ -1,70 +1,11 @@
-"""Pruning in a training, step by step."""
+"""Magnitude pruning in a training, step by step."""
 
-import pytest
-import torch
 from torch import nn
 
-from sparse_core.errors import ModelError, RecipeError
-from sparse_core.modifiers.base import TrainingContext
-from sparse_core.modifiers.pruning.constant import ConstantPruningModifier
+from sparse_core.errors import RecipeError
 from sparse_core.modifiers.pruning.magnitude import GlobalMagnitudePruningModifier, GMPruningModifier
-
-
-def linear(*rows):
-    """A Linear without bias whose weight is `rows`."""
-    module = nn.Linear(len(rows[0]), len(rows), bias=False)
-    with torch.no_grad():
-        module.weight.copy_(torch.tensor(rows))
-    return module
-
-
-def shake(module):
-    """What an optimizer does to masked weights that have momentum: moves them all."""
-    with torch.no_grad():
-        module.weight.add_(0.5)
-
-
-def context(module, steps_per_epoch=4):
-    """A training of `module`."""
-    return TrainingContext(model=module, steps_per_epoch=steps_per_epoch)
-
-
-def test_constant_pruning_keeps_exactly_the_zeros_of_the_start():
-    module = linear([1.0, 0.0, 2.0, 0.0])
-    active = ConstantPruningModifier(params="__ALL_PRUNABLE__").activate(context(module))
-    for step in range(4):
-        active.before_step(step / 4)
-        shake(module)
-        active.after_step(0.0)
-    assert module.weight.tolist() == [[3.0, 0.0, 4.0, 0.0]]
-
-
-def test_constant_pruning_lets_go_after_its_end():
-    module = linear([1.0, 0.0])
-    active = ConstantPruningModifier(params="__ALL__", start_epoch=0.0, end_epoch=1.0).activate(context(module))
-    active.before_step(0.0)
-    active.before_step(1.0)
-    shake(module)
-    active.after_step(0.0)
-    assert module.weight.tolist() == [[1.5, 0.5]]
-
-
-def test_constant_pruning_of_a_dense_model_is_refused():
-    with pytest.raises(ModelError) as caught:
-        ConstantPruningModifier(params="__ALL__").require_fit(linear([1.0, 2.0]))
-    assert caught.value.setting == "model"
-    ConstantPruningModifier(params="__ALL__", start_epoch=1.0).require_fit(linear([1.0, 2.0]))
-
-
-def test_constant_pruning_that_begins_later_waits_for_the_zeros():
-    module = linear([1.0, 2.0])
-    active = ConstantPruningModifier(params="__ALL__", start_epoch=1.0).activate(context(module))
-    active.before_step(0.0)
-    assert active.state() == {}
-    with torch.no_grad():
-        module.weight[0, 0] = 0.0
-    active.before_step(1.0)
-    assert active.state()["mask.weight"].tolist() == [[False, True]]
+from tests.refusals import refused
+from tests.unit.modifiers.pruning.conftest import context, linear, shake
 
 
 def gradual(**settings):
@@ -130,6 +71,5 @@ def test_state_restores_masks_and_the_curve():
 
 
 def test_params_that_match_nothing_are_refused():
-    with pytest.raises(RecipeError) as caught:
+    with refused(RecipeError, "params"):
         gradual(params=["re:bert.*"]).require_fit(linear([1.0]))
-    assert caught.value.setting == "params"
