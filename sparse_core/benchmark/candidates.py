@@ -91,13 +91,21 @@ def choose_reference(candidates: Sequence[CandidateFolder], reference: str) -> s
 
     Raises:
         ConfigError: no candidate has that name.
+        ModelError: that candidate simulates int8 in torch, so it has no ONNX file to compare speeds with.
     """
     names = [candidate.name for candidate in candidates]
     if reference and reference not in names:
         raise ConfigError(
             "reference", accepted=f"one of the candidates {listed(names)}", got=reference, fix=nearest(reference, names)
         )
-    return reference or names[0]
+    chosen = next(candidate for candidate in candidates if candidate.name == (reference or names[0]))
+    if chosen.kind == "model" and "quantization_config" in chosen.config():
+        raise ModelError(
+            "reference",
+            f"{chosen.name} simulates int8 in torch and has no ONNX file to compare speeds with",
+            fix="name a float model or a deployment",
+        )
+    return chosen.name
 
 
 def require_fitting_deployment(

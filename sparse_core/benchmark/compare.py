@@ -16,11 +16,10 @@ from sparse_core.benchmark.candidates import CandidateFolder, require_fitting_de
 from sparse_core.benchmark.engines import REFERENCE_ENGINE, select_engines
 from sparse_core.benchmark.engines.base import Engine
 from sparse_core.benchmark.evaluation import Evaluation
-from sparse_core.benchmark.examine import Examined, examine
+from sparse_core.benchmark.examine import examine
 from sparse_core.benchmark.hardware import installed_versions, read_hardware, usable_cores
 from sparse_core.benchmark.measure import measure_candidates
 from sparse_core.benchmark.options import BenchmarkOptions, require_positions, split_names
-from sparse_core.errors import ModelError
 from sparse_core.tasks.tokenizers import max_tokens
 
 
@@ -47,7 +46,7 @@ def compare(
         ConfigError: a length is above what a candidate can read.
         DependencyError: an engine is not installed.
         DataError: the data set cannot be read.
-        ModelError: a candidate cannot be loaded or is for other data, or the reference has no ONNX file.
+        ModelError: a candidate cannot be loaded, or is for other data.
     """
     engines = select_engines(split_names(options.engines))
     num_threads = options.num_threads or usable_cores()
@@ -55,7 +54,6 @@ def compare(
     _require_fitting(folders, evaluation, options)
     with tempfile.TemporaryDirectory() as scratch, torch_threads(num_threads):
         examined = examine(folders, evaluation, reference, num_threads, Path(scratch))
-        _require_file(examined, reference)
         measured = measure_candidates(
             examined,
             reference,
@@ -92,15 +90,6 @@ def _require_fitting(folders: Sequence[CandidateFolder], evaluation: Evaluation,
         if folder.kind == "deployment":
             require_fitting_deployment(folder, schema.task, task.output_names, schema.label_names)
         require_positions(lengths, f"the candidate {folder.name}", max_tokens(folder.config()))
-
-
-def _require_file(examined: Sequence[Examined], reference: str) -> None:
-    if any(candidate.entry.name == reference and candidate.onnx is None for candidate in examined):
-        raise ModelError(
-            "reference",
-            f"{reference} simulates int8 in torch and has no ONNX file to compare speeds with",
-            fix="name a float model or a deployment",
-        )
 
 
 def _candidate(folders: Sequence[CandidateFolder], name: str) -> CandidateFolder:

@@ -11,6 +11,7 @@ import onnx
 from onnx import TensorProto, numpy_helper
 
 _MATRIX_DIMS = 2
+_ZERO_POINT_INPUT = 2
 _ZERO_POINT_OF = {"MatMulInteger": {1: 3}, "QLinearMatMul": {3: 5}, "QLinearConv": {3: 5}, "ConvInteger": {1: 3}}
 """Operator -> position of the weight -> position of its zero point."""
 _WEIGHT_OPERATORS = ("MatMul", "Gemm", "Conv", *_ZERO_POINT_OF)
@@ -42,7 +43,6 @@ class WeightCounts:
 @dataclass(frozen=True)
 class _Weight:
     tensor: str
-    zero_point: str
     name: str
 
 
@@ -50,11 +50,9 @@ def count_weights(model: onnx.ModelProto) -> WeightCounts:
     """Counts the zeros of a graph; a weight in 8 bits is zero where it equals its zero point."""
     graph = _Graph(model)
     layers: dict[str, tuple[int, int]] = {}
-    zero_points: dict[str, str] = {}
     for weight in graph.weights():
-        zero_points[weight.tensor] = weight.zero_point
-        layers.setdefault(weight.name, graph.count(weight.tensor, weight.zero_point))
-    whole = [graph.count(name, graph.zero_points.get(name, "")) for name in graph.weight_tensors()]
+        layers[weight.tensor if weight.name in layers else weight.name] = graph.count(weight.tensor)
+    whole = [graph.count(name) for name in graph.weight_tensors()]
     names = _without_wrapper(list(layers))
     by_layer = dict(zip(names, layers.values(), strict=True))
     kinds: dict[str, list[tuple[int, int]]] = {}
@@ -78,8 +76,8 @@ class _Graph:
         self._tensors = {tensor.name: tensor for tensor in model.graph.initializer}
         self._makers = {output: node for node in model.graph.node for output in node.output}
         self._nodes = list(model.graph.node)
-        self.zero_points: dict[str, str] = {}
-        """Weight in 8 bits -> its zero point, both as names of stored tensors."""
+        self._zero_points: dict[str, tuple[str, int]] = {}
+        """Weight in 8 bits -> the stored tensor with its zero point, and the axis of its channels."""
         self._scales: set[str] = set()
         for node in self._nodes:
             if node.op_type in ("DequantizeLinear", "QuantizeLinear"):
@@ -87,26 +85,24 @@ class _Graph:
 
     def weights(self) -> Iterator[_Weight]:
         """The weights of the matrix products, each stored tensor once; tables of embeddings are none."""
-        tables = {self._stored(node.input[0])[0] for node in self._nodes if node.op_type == "Gather"}
+        tables = {self._stored(node.input[0]) for node in self._nodes if node.op_type == "Gather"}
         counted: set[str] = set()
         for node in self._nodes:
             if node.op_type not in _WEIGHT_OPERATORS:
                 continue
             for position, value in enumerate(node.input):
-                tensor, zero_point = self._stored(value)
+                tensor = self._stored(value)
                 is_matrix = tensor in self._tensors and len(self._tensors[tensor].dims) >= _MATRIX_DIMS
                 if not is_matrix or tensor in tables or tensor in counted:
                     continue
                 counted.add(tensor)
                 own = _ZERO_POINT_OF.get(node.op_type, {}).get(position)
                 if own is not None and own < len(node.input):
-                    zero_point = self._stored(node.input[own])[0]
-                    self.zero_points[tensor] = zero_point
-                    self._scales.add(zero_point)
-                yield _Weight(tensor, zero_point, _weight_name(tensor, node.name))
+                    self._note_zero_point(tensor, node.input[own], len(self._tensors[tensor].dims) - 1)
+                yield _Weight(tensor, _weight_name(tensor, node.name))
 
     def weight_tensors(self) -> list[str]:
-        """Stored tensors of floats or 8-bit integers that are no scales and no zero points."""
+        """Stored tensors of floats or 8-bit integers that are no scales and no zero points; call it after `weights`."""
         kinds = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.INT8, TensorProto.UINT8)
         return [
             name
@@ -114,35 +110,37 @@ class _Graph:
             if tensor.data_type in kinds and tensor.dims and name not in self._scales
         ]
 
-    def count(self, tensor: str, zero_point: str) -> tuple[int, int]:
+    def count(self, tensor: str) -> tuple[int, int]:
         """Zeros and size of a stored tensor."""
         values = self._array(tensor)
-        zero = self._array(zero_point) if zero_point in self._tensors else np.zeros((), values.dtype)
+        name, axis = self._zero_points.get(tensor, ("", 0))
+        zero = self._array(name) if name in self._tensors else np.zeros((), values.dtype)
         if zero.size > 1:
-            axis = next(axis for axis, size in enumerate(values.shape) if size == zero.size)  # one for each channel
-            zero = zero.reshape([-1 if index == axis else 1 for index in range(values.ndim)])
+            zero = zero.reshape([-1 if index == axis % values.ndim else 1 for index in range(values.ndim)])
         return int((values == zero).sum()), values.size
 
     def _array(self, name: str) -> np.ndarray:
         return numpy_helper.to_array(self._tensors[name])
 
     def _note_quantization(self, node: onnx.NodeProto) -> None:
-        scale = self._stored(node.input[1])[0]
-        zero_point = self._stored(node.input[2])[0] if len(node.input) > _MATRIX_DIMS else ""
-        self._scales |= {scale, zero_point} - {""}
-        self.zero_points[self._stored(node.input[0])[0]] = zero_point
+        self._scales.add(self._stored(node.input[1]))
+        if len(node.input) > _ZERO_POINT_INPUT:
+            axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 1)
+            self._note_zero_point(self._stored(node.input[0]), node.input[_ZERO_POINT_INPUT], axis)
 
-    def _stored(self, value: str) -> tuple[str, str]:
-        """The stored tensor that a value comes from through renaming, transposing and dequantizing; its zero point."""
-        zero_point = ""
+    def _note_zero_point(self, tensor: str, zero_point: str, axis: int) -> None:
+        name = self._stored(zero_point)
+        self._zero_points[tensor] = name, axis
+        self._scales.add(name)
+
+    def _stored(self, value: str) -> str:
+        """The stored tensor that a value comes from through renaming, transposing and dequantizing, or the value."""
         while value not in self._tensors:
             node = self._makers.get(value)
             if node is None or node.op_type not in _PASSED_ON:
-                return value, zero_point
-            if node.op_type == "DequantizeLinear" and len(node.input) > _MATRIX_DIMS:
-                zero_point = self._stored(node.input[2])[0]
+                break
             value = node.input[0]
-        return value, zero_point
+        return value
 
 
 def _weight_name(tensor: str, node: str) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from sparse_core.artifacts.report import Candidate, Report
 
 VOCAB_SIZE = 100
 KINDS = (
@@ -15,37 +19,66 @@ KINDS = (
     "intermediate.dense.weight",
     "output.dense.weight",
 )
-MODELS = {"dense": "dense fp32", "sparse": "sparse fp32", "deployed": "sparse int8"}
+PRECISIONS = {"dense": "fp32", "sparse": "fp32", "deployed": "int8"}
 
 
-def model_row(variant: str, sparsity: float, raw_bytes: int, gzip_bytes: int) -> dict:
-    """One entry of `models`: two encoder layers of one sparsity, and a dense classifier."""
+RECIPE = [
+    {"name": "EpochRange", "start_epoch": 0.0, "end_epoch": 13.0},
+    {"name": "LearningRateFunction", "start_epoch": 0.0, "end_epoch": 13.0},
+    {"name": "ConstantPruning", "start_epoch": 0.0, "end_epoch": 13.0},
+    {"name": "Quantization", "start_epoch": 8.0, "end_epoch": 13.0},
+]
+VERIFICATION = {
+    "num_rows": 872,
+    "metric": "accuracy",
+    "tolerance": {"min_agreement": 0.99, "max_metric_loss": 0.005},
+    "torch_metrics": {"accuracy": 0.8911, "f1": 0.7911},
+    "rounding_agreement": 0.9954,
+    "sessions": {
+        "optimized": {
+            "agreement": 0.9977,
+            "metrics": {"accuracy": 0.8899, "f1": 0.7899},
+            "max_abs_difference": 0.5084679,
+        },
+        "unoptimized": {
+            "agreement": 1.0,
+            "metrics": {"accuracy": 0.8911, "f1": 0.7911},
+            "max_abs_difference": 2.38e-7,
+        },
+    },
+}
+
+
+def candidate_row(name: str, sparsity: float, raw_bytes: int, gzip_bytes: int) -> dict:
+    """One entry of `candidates`: six encoder layers of one sparsity, a pooler of half of it, and a dense classifier."""
     layers = {f"bert.encoder.layer.{layer}.{kind}": sparsity for layer in range(6) for kind in KINDS}
+    is_int8 = PRECISIONS[name] == "int8"
     return {
-        "variant": variant,
-        "label": MODELS[variant],
-        "directory": f"/artifacts/{variant}",
+        "name": name,
+        "kind": "deployment" if is_int8 else "model",
+        "directory": f"/artifacts/{name}",
         "made_by": "prune, sparse_core 0.1.0",
-        "precision": "int8" if variant == "deployed" else "fp32",
-        "weight_dtype": "int8" if variant == "deployed" else "float32",
-        "opset": 14,
-        "raw_bytes": raw_bytes,
-        "gzip_bytes": gzip_bytes,
+        "precision": PRECISIONS[name],
         "num_parameters": 22_713_986,
         "encoder_sparsity": sparsity,
         "model_sparsity": sparsity / 2,
         "sparsity_by_kind": {**dict.fromkeys(KINDS, sparsity), "classifier.weight": 0.0},
         "sparsity_by_layer": {**layers, "bert.pooler.dense.weight": sparsity / 2, "classifier.weight": 0.0},
+        "file": {
+            "opset": 14,
+            "weight_dtype": "int8" if is_int8 else "float32",
+            "raw_bytes": raw_bytes,
+            "gzip_bytes": gzip_bytes,
+        },
     }
 
 
-def latency_row(variant: str, engine: str, shape: tuple[int, int], p50_ms: float, speed_ratio: float) -> dict:
+def latency_row(name: str, engine: str, shape: tuple[int, int], p50_ms: float, speed_ratio: float) -> dict:
     """One entry of `latency`; p95 is a tenth above p50."""
     return {
-        "variant": variant,
-        "model": MODELS[variant],
+        "candidate": name,
         "engine": engine,
-        "precision": "int8" if variant == "deployed" else "fp32",
+        "precision": PRECISIONS[name],
         "opset": None if engine == "torch" else 14,
         "batch_size": shape[0],
         "sequence_length": shape[1],
@@ -73,8 +106,8 @@ def training_log(first_epoch: int, last_epoch: int, loss: float) -> list[dict]:
 
 
 @pytest.fixture
-def report() -> dict:
-    """A report of a six-layer encoder: dense, sparse at 80 %, deployed as int8."""
+def values() -> dict:
+    """A report of a six-layer encoder, to be changed: dense, sparse at 80 %, deployed as int8."""
     latency = []
     for shape, scale in (((1, 32), 1.0), ((1, 128), 3.5), ((16, 32), 14.0), ((16, 128), 55.0)):
         latency += [
@@ -83,10 +116,13 @@ def report() -> dict:
             latency_row("sparse", "onnxruntime", shape, 5.0 * scale, 1.01),
             latency_row("deployed", "onnxruntime", shape, 2.52 * scale, 2.0),
         ]
-    conditions = ("variant", "model", "engine", "precision", "opset")
+    conditions = ("candidate", "engine", "precision", "opset")
     return {
         "title": "bert, 6 layers of 384, text classification",
         "created_unix": 1_700_000_000,
+        "command": "sparse-core benchmark \\\n  --candidates dense=/artifacts/dense",
+        "reference": "dense",
+        "reference_engine": "onnxruntime",
         "settings": {
             "max_seq_length": 128,
             "batch_sizes": [1, 16],
@@ -113,18 +149,28 @@ def report() -> dict:
             "num_rows_by_split": {"train": 67349, "validation": 872, "test": 1821},
             "label_names": ["negative", "positive"],
         },
-        "models": [
-            model_row("dense", 0.0, 90_900_000, 84_200_000),
-            model_row("sparse", 0.8, 90_900_000, 56_300_000),
-            model_row("deployed", 0.8, 23_000_000, 12_100_000),
+        "candidates": [
+            {**candidate_row("dense", 0.0, 90_900_000, 84_200_000), "log_history": training_log(1, 3, 0.5)},
+            {
+                **candidate_row("sparse", 0.8, 90_900_000, 56_300_000),
+                "log_history": training_log(1, 8, 0.9),
+                "recipe": RECIPE,
+            },
+            {**candidate_row("deployed", 0.8, 23_000_000, 12_100_000), "verification": copy.deepcopy(VERIFICATION)},
         ],
-        "accuracy": [
-            {"variant": variant, "engine": engine, "value": value, "metrics": {"accuracy": value, "f1": value - 0.1}}
-            for variant, engine, value in (
+        "scores": [
+            {
+                "candidate": name,
+                "engine": engine,
+                "measured_on": name,
+                "value": value,
+                "metrics": {"accuracy": value, "f1": value - 0.1},
+            }
+            for name, engine, value in (
                 ("dense", "torch", 0.897),
+                ("dense", "onnxruntime", 0.897),
                 ("sparse", "torch", 0.886),
                 ("deployed", "torch", 0.881),
-                ("dense", "onnxruntime", 0.897),
                 ("deployed", "onnxruntime", 0.88),
             )
         ],
@@ -140,44 +186,25 @@ def report() -> dict:
             for row in latency[:4]
         ],
         "failures": [],
-        "training": [
-            {"name": "teacher", "log_history": training_log(1, 3, 0.5)},
-            {"name": "sparse", "log_history": training_log(1, 8, 0.9)},
-            {"name": "final", "log_history": training_log(9, 13, 0.9)},
-        ],
-        "timeline": [
-            {"name": "EpochRange", "start_epoch": 0.0, "end_epoch": 13.0},
-            {"name": "LearningRateFunction", "start_epoch": 0.0, "end_epoch": 13.0},
-            {"name": "ConstantPruning", "start_epoch": 0.0, "end_epoch": 13.0},
-            {"name": "Quantization", "start_epoch": 8.0, "end_epoch": 13.0},
-        ],
-        "verification": {
-            "num_rows": 872,
-            "metric": "accuracy",
-            "tolerance": {"min_agreement": 0.99, "max_metric_loss": 0.005},
-            "torch_metrics": {"accuracy": 0.8911, "f1": 0.7911},
-            "rounding_agreement": 0.9954,
-            "sessions": {
-                "optimized": {
-                    "agreement": 0.9977,
-                    "metrics": {"accuracy": 0.8899, "f1": 0.7899},
-                    "max_abs_difference": 0.5084679,
-                },
-                "unoptimized": {
-                    "agreement": 1.0,
-                    "metrics": {"accuracy": 0.8911, "f1": 0.7911},
-                    "max_abs_difference": 2.38e-7,
-                },
-            },
-        },
-        "command": "sparse-core benchmark \\\n  --teacher /artifacts/dense",
     }
 
 
 @pytest.fixture
-def with_entities(report) -> None:
-    """Scores of two types of entity in `report`, one of them named as a score of the other could be."""
-    for row in report["accuracy"]:
+def report(values) -> Report:
+    """The report of `values`; give its parameter first to a test that changes them."""
+    return Report.model_validate(values)
+
+
+@pytest.fixture
+def make_candidate() -> Callable[[str], Candidate]:
+    """Makes the entry of a candidate: dense, sparse or deployed."""
+    return lambda name: Candidate(**candidate_row(name, 0.0, 400, 300))
+
+
+@pytest.fixture
+def with_entities(values) -> None:
+    """Scores of two types of entity in `values`, one of them named as a score of the other could be."""
+    for row in values["scores"]:
         for entity, count in (("LOC", 6), ("phone_number", 10)):
             scores = {"precision": row["value"], "recall": 0.5, "f1": 2 / 3, "number": count}
             row["metrics"] |= {f"{entity}_{name}": value for name, value in scores.items()}

@@ -36,9 +36,9 @@ def write_onnx(path, weight, opset=14):
 def test_precision_is_that_of_the_stored_matrices(tmp_path, dtype, precision, weight_dtype):
     path = write_onnx(tmp_path / "int8_by_name_only.onnx", np.ones((4, 4), dtype))
 
-    file = describe_onnx(path)
+    file, found = describe_onnx(path)
 
-    assert (file.precision, file.weight_dtype, file.opset) == (precision, weight_dtype, 14)
+    assert (found, file.weight_dtype, file.opset) == (precision, weight_dtype, 14)
     assert file.raw_bytes == path.stat().st_size
 
 
@@ -48,8 +48,8 @@ def test_8_bit_scalars_alone_do_not_make_a_model_int8(tmp_path):
     model.graph.initializer.append(numpy_helper.from_array(np.int8(0), "zero_point"))
     onnx.save(model, path)
 
-    assert describe_onnx(path).precision == "fp32"
-    assert describe_onnx(path).opset == 17
+    file, precision = describe_onnx(path)
+    assert (precision, file.opset) == ("fp32", 17)
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 3_000_000, os.urandom(2_500_000)])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from sparse_core.benchmark.plot_data import (
     latency_panels,
-    own_entries,
     size_points,
     sparsity_bars,
     training_curves,
@@ -40,12 +39,6 @@ def test_losses_that_are_not_finite_are_left_out():
     assert training_curves("teacher", log, "accuracy").train_loss == [(2.0, 1.0)]
 
 
-def test_entries_taken_over_from_the_earlier_training_are_dropped():
-    earlier = [{"epoch": 1.0, "loss": 1.0}]
-
-    assert own_entries([*earlier, {"epoch": 2.0, "loss": 0.5}], earlier) == [{"epoch": 2.0, "loss": 0.5}]
-
-
 def test_weights_are_grouped_by_layer_number_in_numeric_order():
     bars = sparsity_bars(
         {
@@ -71,15 +64,15 @@ def test_a_weight_with_no_telling_name_keeps_its_name():
 
 
 def test_latency_bars_are_grouped_by_shape(report):
-    panels = latency_panels(report["latency"])
+    panels = latency_panels(report.latency)
 
     assert list(panels) == [(1, 32), (1, 128), (16, 32), (16, 128)]
     bar = panels[1, 128][3]
-    assert (bar.label, bar.variant, bar.p50_ms) == ("onnxruntime · sparse int8", "deployed", 2.52 * 3.5)
+    assert (bar.label, bar.candidate, bar.p50_ms) == ("onnxruntime · deployed", "deployed", 2.52 * 3.5)
 
 
 def test_size_points_prefer_the_accuracy_in_onnxruntime(report):
-    points = {point.variant: point for point in size_points(report)}
+    points = {point.candidate: point for point in size_points(report)}
 
     assert (points["deployed"].accuracy, points["deployed"].raw_mb, points["deployed"].gzip_mb) == (0.88, 23.0, 12.1)
     assert points["sparse"].accuracy == 0.886  # measured in torch only

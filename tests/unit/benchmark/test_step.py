@@ -10,13 +10,16 @@ from pathlib import Path
 import pytest
 
 from sparse_core.artifacts.record import RunRecord
-from sparse_core.errors import ConfigError, ModelError, OutputError
+from sparse_core.artifacts.report import Report
+from sparse_core.errors import ConfigError, ModelError, OutputError, SparseCoreError
 from sparse_core.steps.benchmark import benchmark
 from sparse_core.steps.export_onnx import export_onnx
 
 pytestmark = pytest.mark.slow
 WORDS = ["good", "bad", "film", "plot", "the", "a", "very", "dull", "fine", "actor"]
 SPARSITY = 0.75
+ODD = "80 % Ünïcode 稀疏"
+EXPORT = {"max_seq_length": 16, "min_agreement": 0.0, "max_metric_loss": 1.0}
 FAST = {"max_seq_length": 16, "batch_sizes": "1,2", "sequence_lengths": "8", "num_threads": 1, "num_runs": 3}
 RECIPE = """\
 modifiers:
@@ -114,93 +117,154 @@ def artifacts(tmp_path_factory) -> dict[str, Path]:
     directory = tmp_path_factory.mktemp("artifacts")
     paths = write_models(directory)
     dataset = write_dataset(directory / "dataset", num_test_rows=12)
-    export_onnx(
-        paths["quantized"], dataset, directory / "exported", max_seq_length=16, min_agreement=0.0, max_metric_loss=1.0
-    )
-    return {**paths, "deployment": directory / "exported", "dataset": dataset}
+    for name, output in (("quantized", "exported"), ("sparse", "float_exported")):
+        export_onnx(paths[name], dataset, directory / output, **EXPORT)
+        paths[output] = directory / output
+    return {**paths, "dataset": dataset}
 
 
 @pytest.fixture(scope="module")
-def outcome(artifacts, tmp_path_factory):
+def candidates(artifacts) -> dict[str, Path]:
+    """The four of a pipeline, and a second deployment with an odd name."""
+    names = {
+        "dense": "teacher",
+        "sparse": "sparse",
+        "quantized": "quantized",
+        "deployed": "exported",
+        ODD: "float_exported",
+    }
+    return {name: artifacts[folder] for name, folder in names.items()}
+
+
+@pytest.fixture(scope="module")
+def outcome(artifacts, candidates, tmp_path_factory):
     output = tmp_path_factory.mktemp("outcome") / "report"
-    metrics = benchmark(**artifacts, output=output, engines="torch", **FAST)
-    return metrics, json.loads((output / "report.json").read_text(), parse_constant=pytest.fail), output
+    metrics = benchmark(candidates, artifacts["dataset"], output, engines="torch", **FAST)
+    return metrics, Report.read(output), output
 
 
 def test_metrics_are_finite_floats_and_equal_summary_json(outcome):
     metrics, _, output = outcome
-
     assert all(type(value) is float and math.isfinite(value) for value in metrics.values())
     assert json.loads((output / "summary.json").read_text()) == metrics
-    assert metrics["encoder_sparsity_sparse"] == pytest.approx(SPARSITY)
-    assert metrics["encoder_sparsity_dense"] == pytest.approx(0.0, abs=1e-3)
-    assert metrics["gzip_bytes_sparse"] < metrics["gzip_bytes_dense"]
-    assert metrics["speed_ratio_dense_onnxruntime_batch1_seq8"] == 1.0
-    assert metrics["p50_ms_deployed_onnxruntime_batch2_seq8"] > 0
-    assert metrics["increment_bytes_deployed_onnxruntime"] > 0
+    json.loads((output / "report.json").read_text(), parse_constant=pytest.fail)
+    assert metrics["sparse_encoder_sparsity"] == metrics["quantized_encoder_sparsity"] == pytest.approx(SPARSITY)
+    assert metrics[f"{ODD}_encoder_sparsity"] == pytest.approx(SPARSITY)
+    assert metrics["deployed_encoder_sparsity"] == pytest.approx(SPARSITY, abs=0.02)  # rounding makes some more
+    assert metrics["dense_encoder_sparsity"] == pytest.approx(0.0, abs=1e-3)
+    assert metrics["sparse_gzip_bytes"] < metrics["dense_gzip_bytes"]
+    assert metrics["dense_speed_ratio_onnxruntime_batch1_seq8"] == 1.0
+    assert metrics["deployed_p50_ms_onnxruntime_batch2_seq8"] > 0
+    assert metrics["deployed_increment_bytes_onnxruntime"] > 0
+    assert metrics["dense_accuracy_torch"] == metrics["dense_accuracy_onnxruntime"]
 
 
-def test_report_states_the_conditions_of_every_number(outcome):
-    _, report, output = outcome
-
-    assert [(model["label"], model["precision"], model["opset"]) for model in report["models"]] == [
-        ("dense fp32", "fp32", 14),
-        ("sparse fp32", "fp32", 14),
-        ("sparse int8", "int8", 14),
+def test_what_a_candidate_is_comes_from_its_files(outcome, artifacts):
+    _, report, _ = outcome
+    assert [(c.name, c.kind, c.precision, c.exported_from, c.file and c.file.opset) for c in report.candidates] == [
+        ("dense", "model", "fp32", "", 14),
+        ("sparse", "model", "fp32", "", 14),
+        ("quantized", "model", "int8 simulated", "", None),
+        ("deployed", "deployment", "int8", "quantized", 14),
+        (ODD, "deployment", "fp32", "sparse", 14),
     ]
-    assert {(row["variant"], row["engine"]) for row in report["accuracy"]} == {
-        ("dense", "torch"),
-        ("sparse", "torch"),
-        ("deployed", "torch"),
-        ("dense", "onnxruntime"),
-        ("deployed", "onnxruntime"),
+    by_name = {candidate.name: candidate for candidate in report.candidates}
+    assert by_name[ODD].sparsity_by_layer == pytest.approx(by_name["sparse"].sparsity_by_layer)
+    assert by_name["deployed"].sparsity_by_layer.keys() == by_name["quantized"].sparsity_by_layer.keys()
+    assert by_name["deployed"].verification.num_rows == 8
+    assert [span.name for span in by_name["quantized"].recipe] == ["EpochRange", "ConstantPruning"]
+    assert by_name["quantized"].recipe[1].end_epoch == 3.0
+    assert [entry.get("loss") for entry in by_name["quantized"].log_history] == [0.5, None]
+
+
+def test_scores_show_what_is_lost_from_torch_to_onnx(outcome):
+    _, report, _ = outcome
+    assert {(score.candidate, score.engine): score.measured_on for score in report.scores} == {
+        ("dense", "torch"): "dense",
+        ("dense", "onnxruntime"): "dense",
+        ("sparse", "torch"): "sparse",
+        ("quantized", "torch"): "quantized",
+        ("deployed", "torch"): "quantized",
+        ("deployed", "onnxruntime"): "deployed",
+        (ODD, "torch"): "sparse",
+        (ODD, "onnxruntime"): ODD,
     }
-    assert len(report["latency"]) == 2 * 4
-    assert {(row["num_threads"], row["num_runs"], row["num_warmup_runs"]) for row in report["latency"]} == {(1, 3, 5)}
-    assert (report["data"]["split"], report["data"]["num_rows"]) == ("test", 12)
-    assert [span["name"] for span in report["timeline"]] == ["EpochRange", "ConstantPruning"]
-    assert report["timeline"][1]["end_epoch"] == 3.0
-    assert report["training"] == [
-        {
-            "name": "final",
-            "log_history": [{"epoch": 1.0, "loss": 0.5}, {"epoch": 1.0, "eval_loss": 0.4, "eval_accuracy": 0.7}],
-        }
-    ]
-    assert report["verification"]["num_rows"] == 8
-    assert "--teacher" in report["command"]
-    assert "sparse int8" in (output / "report.html").read_text()
+    assert report.score("deployed", "torch").metrics == report.score("quantized", "torch").metrics
+    assert (report.data.split, report.data.num_rows) == ("test", 12)
 
 
-def test_a_deployment_of_another_task_is_refused_at_once(artifacts, tmp_path):
-    shutil.copytree(artifacts["deployment"], tmp_path / "exported")
-    manifest = tmp_path / "exported" / "deployment" / "manifest.json"
-    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "task": "question_answering"}))
-    given = {**artifacts, "deployment": tmp_path / "exported", "teacher": tmp_path / "not_looked_at"}
-    with pytest.raises(ModelError, match="^deployment: .* is for question_answering, and the data is for text_classif"):
-        benchmark(**given, output=tmp_path / "report", **FAST)
+def test_speeds_are_measured_under_stated_conditions(outcome):
+    _, report, output = outcome
+    names = ["dense", "sparse", "deployed", ODD]
+    assert [(row.engine, row.candidate) for row in report.latency] == 2 * [
+        ("torch", "dense"), *(("onnxruntime", name) for name in names)
+    ]  # fmt: skip
+    assert {(row.num_threads, row.num_runs, row.num_warmup_runs) for row in report.latency} == {(1, 3, 5)}
+    page = (output / "report.html").read_text()
+    assert ODD in page and "--candidates dense=" in page
 
 
-def test_torch_and_onnxruntime_have_the_same_dense_accuracy(outcome):
-    metrics, _, _ = outcome
+def test_a_deployment_can_be_the_reference(artifacts, candidates, tmp_path):
+    chosen = {name: candidates[name] for name in (ODD, "deployed")}
+    metrics = benchmark(chosen, artifacts["dataset"], tmp_path / "report", reference="deployed", **FAST)
+    assert metrics["deployed_speed_ratio_onnxruntime_batch1_seq8"] == 1.0
+    assert f"{ODD}_accuracy_kept" in metrics and "deployed_accuracy_kept" not in metrics
 
-    assert metrics["accuracy_dense_torch"] == metrics["accuracy_dense_onnxruntime"]
 
-
-def test_a_float_deployment_is_not_called_int8_and_validation_stands_in_for_test(artifacts, tmp_path):
+def test_one_candidate_on_the_validation_split(artifacts, tmp_path):
     dataset = write_dataset(tmp_path / "dataset", num_test_rows=0)
-    exported = tmp_path / "exported"
-    export_onnx(artifacts["sparse"], dataset, exported, max_seq_length=16, min_agreement=0.0, max_metric_loss=1.0)
-    changed = {**artifacts, "quantized": artifacts["sparse"], "deployment": exported, "dataset": dataset}
-
-    benchmark(**changed, output=tmp_path / "report", engines="onnxruntime", **FAST)
-
-    report = json.loads((tmp_path / "report" / "report.json").read_text())
-    assert report["models"][2]["label"] == "deployed fp32"
-    assert report["data"]["split"] == "validation"
-    assert "int8" not in json.dumps([report["models"], report["latency"]])
+    metrics = benchmark({"only": artifacts["float_exported"]}, dataset, tmp_path / "report", **FAST)
+    report = Report.read(tmp_path / "report")
+    assert (report.data.split, report.names, report.reference) == ("validation", ["only"], "only")
+    assert "int8" not in json.dumps([row.model_dump() for row in (*report.candidates, *report.latency)])
+    assert metrics["only_accuracy_onnxruntime"] == report.scores[0].value
 
 
-def test_a_teacher_with_tokens_of_its_own_reads_those(artifacts, outcome, tmp_path):
+@pytest.mark.parametrize("setting", ["reference", "benchmark_options.batch_sizes"])
+def test_settings_that_do_not_fit_leave_nothing(artifacts, candidates, tmp_path, setting):
+    values = {"reference": "quantized"} if setting == "reference" else {"benchmark_options": {"batch_sizes": "1,x"}}
+    options = {name: value for name, value in FAST.items() if name == "max_seq_length"}
+    with pytest.raises(SparseCoreError) as caught:
+        benchmark(candidates, artifacts["dataset"], tmp_path / "report", **{**options, **values})
+    assert caught.value.setting == setting
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("change", "setting"),
+    [
+        ({"sequence_lengths": "8,64"}, "sequence_lengths"),
+        ({"max_seq_length": 64}, "max_seq_length"),
+        ({"num_runs": 0}, "num_runs"),
+    ],
+)
+def test_lengths_and_counts_are_refused_before_anything_is_measured(artifacts, candidates, tmp_path, change, setting):
+    with pytest.raises(ConfigError) as caught:
+        benchmark(candidates, artifacts["dataset"], tmp_path / "report", **{**FAST, **change})
+    assert caught.value.setting == setting
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_deployment_of_another_task_is_refused_by_name(artifacts, tmp_path):
+    shutil.copytree(artifacts["exported"], tmp_path / "exported")
+    (manifest,) = {path.parent for path in (tmp_path / "exported").rglob("model.onnx")}
+    record = json.loads((manifest / "manifest.json").read_text())
+    (manifest / "manifest.json").write_text(json.dumps({**record, "task": "question_answering"}))
+    with pytest.raises(ModelError) as caught:
+        benchmark({"out": tmp_path / "exported"}, artifacts["dataset"], tmp_path / "report", **FAST)
+    assert caught.value.setting == "candidates.out"
+
+
+def test_a_candidate_that_does_not_load_is_refused_by_name(artifacts, tmp_path):
+    shutil.copytree(artifacts["sparse"], tmp_path / "broken", ignore=shutil.ignore_patterns("*.safetensors"))
+    with pytest.raises(ModelError) as caught:
+        benchmark(
+            {"a": artifacts["teacher"], "b": tmp_path / "broken"}, artifacts["dataset"], tmp_path / "report", **FAST
+        )
+    assert caught.value.setting == "candidates.b"
+
+
+def test_a_candidate_with_tokens_of_its_own_reads_those(artifacts, outcome, tmp_path):
     import torch
     from transformers import BertForSequenceClassification, BertTokenizerFast
 
@@ -214,12 +278,11 @@ def test_a_teacher_with_tokens_of_its_own_reads_those(artifacts, outcome, tmp_pa
     vocabulary.write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *reversed(WORDS)]))
     BertTokenizerFast(vocab_file=str(vocabulary), model_max_length=32).save_pretrained(tmp_path / "teacher")
 
-    metrics = benchmark(
-        **{**artifacts, "teacher": tmp_path / "teacher"}, output=tmp_path / "report", engines="onnxruntime", **FAST
-    )
+    chosen = {"dense": tmp_path / "teacher", "sparse": artifacts["sparse"]}
+    metrics = benchmark(chosen, artifacts["dataset"], tmp_path / "report", engines="onnxruntime", **FAST)
 
     for engine in ("torch", "onnxruntime"):
-        assert metrics[f"accuracy_dense_{engine}"] == outcome[0]["accuracy_dense_torch"]
+        assert metrics[f"dense_accuracy_{engine}"] == outcome[0]["dense_accuracy_torch"]
 
 
 def test_a_model_without_token_types_that_predicts_numbers(tmp_path):
@@ -237,52 +300,18 @@ def test_a_model_without_token_types_that_predicts_numbers(tmp_path):
     tokenizer.save_pretrained(tmp_path / "model")
     tolerance = {"min_agreement": 0.0, "max_metric_loss": 2.0}
     export_onnx(tmp_path / "model", dataset, tmp_path / "exported", max_seq_length=16, **tolerance)
-    models = dict.fromkeys(("teacher", "sparse", "quantized"), tmp_path / "model")
+    chosen = {"dense": tmp_path / "model", "deployed": tmp_path / "exported"}
 
-    metrics = benchmark(
-        **models, deployment=tmp_path / "exported", dataset=dataset, output=tmp_path / "report", engines="torch", **FAST
-    )
+    metrics = benchmark(chosen, dataset, tmp_path / "report", engines="torch", **FAST)
 
-    assert {f"{name}_deployed_onnxruntime" for name in ("pearson", "spearmanr", "mse")} <= set(metrics)
-    assert metrics["mse_dense_torch"] == pytest.approx(metrics["mse_dense_onnxruntime"], rel=1e-3)
+    assert {f"deployed_{name}_onnxruntime" for name in ("pearson", "spearmanr", "mse")} <= set(metrics)
+    assert metrics["dense_mse_torch"] == pytest.approx(metrics["dense_mse_onnxruntime"], rel=1e-3)
     assert "spearmanr" in (tmp_path / "report" / "report.html").read_text()
 
 
-@pytest.mark.parametrize(
-    ("setting", "value", "message"),
-    [
-        ("batch_sizes", "1,x", "batch_sizes: expected positive integers separated by commas"),
-        ("sequence_lengths", "8,64", "sequence_lengths: expected at most 32 tokens"),
-        ("engines", "tourch", "did you mean 'torch'"),
-        ("num_runs", 0, "num_runs: expected 1 or more, got 0"),
-    ],
-)
-def test_settings_are_refused_before_anything_is_measured(artifacts, tmp_path, setting, value, message):
-    with pytest.raises(ConfigError, match=message):
-        benchmark(**artifacts, output=tmp_path / "report", **{**FAST, setting: value})
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_folder_that_is_no_export_is_refused(artifacts, tmp_path):
-    with pytest.raises(ModelError, match="give the output folder of export_onnx"):
-        benchmark(**{**artifacts, "deployment": artifacts["sparse"]}, output=tmp_path / "report", **FAST)
-
-
-def test_an_output_in_use_is_left_alone(artifacts, tmp_path):
+def test_an_output_in_use_is_left_alone(artifacts, candidates, tmp_path):
     (tmp_path / "precious").write_text("kept")
-
-    with pytest.raises(OutputError, match="already in use"):
-        benchmark(**artifacts, output=tmp_path, **FAST)
+    with pytest.raises(OutputError) as caught:
+        benchmark(candidates, artifacts["dataset"], tmp_path, **FAST)
+    assert caught.value.setting == "output"
     assert (tmp_path / "precious").read_text() == "kept"
-
-
-def test_torch_has_its_threads_back(artifacts, tmp_path):
-    import torch
-
-    from sparse_core.steps.benchmark import _torch_threads
-
-    before = torch.get_num_threads()
-    with pytest.raises(KeyError), _torch_threads(before + 1):
-        assert torch.get_num_threads() == before + 1
-        raise KeyError
-    assert torch.get_num_threads() == before

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from sparse_core.artifacts.report import Report
 from sparse_core.benchmark.html import render_html
-from sparse_core.benchmark.tables import entity_table, verification_table
+from sparse_core.benchmark.tables import entity_table, verification_tables
 
 
-def test_each_type_of_entity_has_a_row(report, with_entities):
+def verification_of(report):
+    ((name, table),) = verification_tables(report)
+    assert name == "deployed"
+    return table
+
+
+def test_each_type_of_entity_has_a_row(with_entities, report):
     table = entity_table(report)
 
-    assert table.note == (
-        "Precision / recall / F1 of dense fp32 in onnxruntime, sparse fp32 in torch, sparse int8 in onnxruntime."
-    )
-    assert table.header == ["type", "in the data", "dense fp32", "sparse fp32", "sparse int8"]
+    assert table.note == ("Precision / recall / F1 of dense in onnxruntime, sparse in torch, deployed in onnxruntime.")
+    assert table.header == ["type", "in the data", "dense", "sparse", "deployed"]
     assert table.rows[0] == [
         "LOC",
         "6",
@@ -23,10 +28,10 @@ def test_each_type_of_entity_has_a_row(report, with_entities):
     assert [row[:2] for row in table.rows] == [["LOC", "6"], ["phone_number", "10"]]
 
 
-def test_a_type_that_one_model_alone_predicts_is_absent_from_the_others(report, with_entities):
-    report["accuracy"][4]["metrics"] |= {"ART_precision": 0.0, "ART_recall": 0.0, "ART_f1": 0.0, "ART_number": 0}
+def test_a_type_that_one_model_alone_predicts_is_absent_from_the_others(values, with_entities):
+    values["scores"][4]["metrics"] |= {"ART_precision": 0.0, "ART_recall": 0.0, "ART_f1": 0.0, "ART_number": 0}
 
-    assert entity_table(report).rows[0] == ["ART", "0", "–", "–", "0.0000 / 0.0000 / 0.0000"]
+    assert entity_table(Report(**values)).rows[0] == ["ART", "0", "–", "–", "0.0000 / 0.0000 / 0.0000"]
 
 
 def test_a_task_without_entities_has_no_table_of_them(report, monkeypatch):
@@ -37,7 +42,7 @@ def test_a_task_without_entities_has_no_table_of_them(report, monkeypatch):
 
 
 def test_the_check_of_a_quantized_model_shows_what_rounding_does(report):
-    table = verification_table(report)
+    table = verification_of(report)
 
     assert table.header[1:] == [
         "torch",
@@ -53,44 +58,44 @@ def test_the_check_of_a_quantized_model_shows_what_rounding_does(report):
     ]
     assert table.note == (
         "Measured by export_onnx on 872 rows of tokens of the validation split, with all graph optimizations and with "
-        "none. It asks for 99 % equal decisions and for accuracy at most 0.005 below torch's; for less where rounding "
-        "alone changes more: torch was also compared with itself, its sums rounded in another way."
+        "none. The export requires 99 % equal decisions and accuracy at most 0.005 below torch's. It requires less "
+        "where rounding alone changes more: torch was also compared with itself, its sums rounded in another way."
     )
 
 
-def test_the_check_of_a_float_model_says_nothing_of_rounding(report):
-    report["models"][2]["precision"] = "fp32"
+def test_the_check_of_a_float_model_says_nothing_of_rounding(values):
+    values["candidates"][2]["precision"] = "fp32"
 
-    table = verification_table(report)
+    table = verification_of(Report(**values))
 
     assert [len(row) for row in [table.header, *table.rows]] == [4] * 5
     assert table.note.endswith("below torch's.")
 
 
-def test_questions_are_checked_in_windows(report):
-    report["data"]["task"] = "question_answering"
-    report["verification"]["num_rows"] = 1440
+def test_questions_are_checked_in_windows(values):
+    values["data"]["task"] = "question_answering"
+    values["candidates"][2]["verification"]["num_rows"] = 1440
 
-    assert "on 1,440 windows of texts of the validation split" in verification_table(report).note
+    assert "on 1,440 windows of texts of the validation split" in verification_of(Report(**values)).note
 
 
-def test_scores_of_types_of_entity_are_not_in_the_check(report):
-    report["verification"]["torch_metrics"] |= {"LOC_precision": 0.5, "LOC_number": 6}
+def test_scores_of_types_of_entity_are_not_in_the_check(values):
+    values["candidates"][2]["verification"]["torch_metrics"] |= {"LOC_precision": 0.5, "LOC_number": 6}
 
-    names = [row[0] for row in verification_table(report).rows]
+    names = [row[0] for row in verification_of(Report(**values)).rows]
 
     assert names[2:] == ["accuracy", "f1"]
 
 
-def test_numbers_that_were_not_finite_are_dashes(report):
-    report["verification"]["sessions"]["optimized"] |= {"max_abs_difference": None, "agreement": None}
+def test_numbers_that_were_not_finite_are_dashes(values):
+    values["candidates"][2]["verification"]["sessions"]["optimized"] |= {"max_abs_difference": None, "agreement": None}
 
-    assert [row[3] for row in verification_table(report).rows[:2]] == ["–", "–"]
+    assert [row[3] for row in verification_of(Report(**values)).rows[:2]] == ["–", "–"]
 
 
-def test_an_export_without_a_record_has_no_table(report, monkeypatch):
+def test_an_export_without_a_record_has_no_table(values, monkeypatch):
     monkeypatch.setattr("sparse_core.benchmark.html.draw_plots", lambda report: {})
-    report["verification"] = {}
+    values["candidates"][2]["verification"] = None
 
-    assert verification_table(report) is None
-    assert "Check of the exported model" not in render_html(report)
+    assert verification_tables(Report(**values)) == []
+    assert "Export check" not in render_html(Report(**values))

@@ -97,7 +97,7 @@ def test_measure_gives_a_row_per_shape_and_subject_with_its_conditions():
         subjects, subjects[0], [(1, 8), (4, 16)], vocab_size=50, num_threads=2, num_runs=3, num_warmup_runs=1
     )
 
-    assert [(row.batch_size, row.sequence_length, row.variant) for row in rows] == [
+    assert [(row.batch_size, row.sequence_length, row.candidate) for row in rows] == [
         (1, 8, "dense"),
         (1, 8, "deployed"),
         (4, 16, "dense"),
