@@ -63,12 +63,11 @@ PARTS = {
 
 
 def with_tables(page):
-    return _BLOCK.sub(
-        lambda match: (
-            f"<!-- generated: {match['name']} -->\n\n{PARTS[match['name']]()}\n\n<!-- end of {match['name']} -->"
-        ),
-        page,
-    )
+    return _BLOCK.sub(lambda match: block(match["name"]), page)
+
+
+def block(name):
+    return f"<!-- generated: {name} -->\n\n{PARTS[name]()}\n\n<!-- end of {name} -->"
 
 
 @pytest.mark.parametrize(("name", "num_parts"), [("data.md", 2), ("models.md", 2)])
