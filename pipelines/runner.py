@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from sparse_core.artifacts.record import PipelineRecord, TaskRun
+from sparse_core.artifacts.report import HTML_NAME, REPORT_NAME
 from sparse_core.errors import DependencyError, SparseCoreError
 from sparse_core.store import code_identity, locked, publishing, publishing_file
 
@@ -24,7 +25,7 @@ from .progress import Progress, ProgressHandler
 
 _RESULT_LIBRARIES = ("torch", "transformers", "datasets", "onnx", "onnxruntime")
 _CHILD_GRACE_SECONDS = 10
-RESULTS = ("report.html", "report.json")
+RESULTS = (HTML_NAME, REPORT_NAME)
 DEPLOYMENT = "deployment"
 """What a run leaves in its output folder, besides its record and its log."""
 

@@ -53,7 +53,7 @@ class _Absent:
 
 
 ABSENT = _Absent()
-"""Stands for a value that was not given, where None is a value."""
+"""Stands for no value, where None is a value."""
 
 
 class SparseCoreError(ValueError):
@@ -64,7 +64,7 @@ class SparseCoreError(ValueError):
             "task_args.doc_stride". Empty where no setting is at fault.
         problem: what is wrong; empty where `accepted` and `got` say it.
         accepted: what is accepted, to follow "expected".
-        got: the value that was given; ABSENT where the problem is not the value.
+        got: the value of the setting; ABSENT where the problem is not the value.
         fix: what to do.
         place: the line of a file that is at fault.
     """

@@ -72,7 +72,7 @@ def validated(
 
     Raises:
         SparseCoreError: of class `error`; a name is unknown, a required value is missing, or a value does not fit. Its
-            setting is the field's name, after `inside` and a dot where that is given.
+            setting is the field's name, after `inside` and a dot unless `inside` is empty.
     """
     prefix = f"{inside}." if inside else ""
     for name in values:
@@ -133,12 +133,12 @@ def json_object(value: str | Mapping[str, Any] | None, setting: str, example: st
     if value is None or not value.strip():
         return {}
     try:
-        found = json.loads(value)
+        values = json.loads(value)
     except ValueError:
-        found = None
-    if not isinstance(found, dict):
+        values = None
+    if not isinstance(values, dict):
         raise ConfigError(setting, accepted=f"a JSON object such as {example}", got=value)
-    return found
+    return values
 
 
 def accepted(field: FieldInfo) -> str:

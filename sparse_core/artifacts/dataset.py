@@ -1,4 +1,4 @@
-"""What a Dataset artifact says about its rows."""
+"""The dataset artifact: splits as Arrow files, and `dataset.json`, which describes their rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class DatasetSchema:
         source_columns: normalized name -> name in the user's source, in the order of the Arrow columns.
         label_names: the labels in the order of their indices; empty where the task has none.
         num_rows: rows of each split.
-        task_args: options of the task: the user's and those that the data decided.
+        task_args: options of the task: those of the user and those that the data decides.
     """
 
     task: str
@@ -50,17 +50,23 @@ def read_schema(dataset: Path) -> DatasetSchema:
     """Reads `dataset.json` of a Dataset artifact.
 
     Raises:
-        DataError: the directory is no Dataset artifact, or a split that it names is missing.
+        DataError: the folder is no Dataset artifact, or a split that it lists is missing; the setting is dataset.
     """
     path = dataset / SCHEMA_NAME
     if not path.is_file():
-        raise DataError(f"dataset: {dataset} has no {SCHEMA_NAME}; make it with `sparse-core fetch_dataset`")
+        raise DataError(
+            "dataset", f"{dataset} has no {SCHEMA_NAME}", fix="name the output of `sparse-core fetch_dataset`"
+        )
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         schema = DatasetSchema(**{field.name: values[field.name] for field in fields(DatasetSchema)})
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"dataset: {path} is damaged ({error}); make it again with fetch_dataset") from None
+        raise DataError("dataset", f"{path} is damaged ({error})", fix="make it again with fetch_dataset") from None
     for split in schema.num_rows:
         if not split_path(dataset, split).is_file():
-            raise DataError(f"dataset: {dataset} has no {split}.arrow, which its {SCHEMA_NAME} names; make it again")
+            raise DataError(
+                "dataset",
+                f"{dataset} has no {split_path(dataset, split).name}, which {SCHEMA_NAME} lists",
+                fix="make it again with fetch_dataset",
+            )
     return schema

@@ -139,7 +139,7 @@ def require_fitting_deployment(
 
 
 def _require_name(name: str) -> None:
-    """Names stand in tables, plots and keys; a leading underscore would hide one from a plot's legend."""
+    """Refuses names that tables and plots cannot show; matplotlib hides a name with a leading underscore."""
     if not (isinstance(name, str) and name[:1].isalnum() and name.isprintable() and len(name) <= _LONGEST_NAME):
         raise ConfigError(
             "candidates",

@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from sparse_core.artifacts.report import Candidate, Report, ReportSettings
+from sparse_core.artifacts.report import Report
+from sparse_core.artifacts.report_parts import Candidate, ReportSettings
 from sparse_core.benchmark.candidates import CandidateFolder, require_fitting_deployment
 from sparse_core.benchmark.engines import REFERENCE_ENGINE, select_engines
 from sparse_core.benchmark.engines.base import Engine

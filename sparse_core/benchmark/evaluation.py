@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparse_core.artifacts.dataset import DatasetSchema
-from sparse_core.artifacts.report import Data, Score
+from sparse_core.artifacts.report_parts import Data, Score
 from sparse_core.benchmark.candidates import CandidateFolder
 from sparse_core.errors import renamed_settings
 from sparse_core.tasks import Task, read_examples, read_schema, task_of

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import onnx
 
 from sparse_core.artifacts.model import Model
-from sparse_core.artifacts.report import Candidate, ExportCheck, RecipeSpan, Score
+from sparse_core.artifacts.report_parts import Candidate, ExportCheck, RecipeSpan, Score
 from sparse_core.benchmark.candidates import CandidateFolder
 from sparse_core.benchmark.engines import ENGINES, REFERENCE_ENGINE
 from sparse_core.benchmark.evaluation import Evaluation

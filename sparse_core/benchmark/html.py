@@ -6,7 +6,8 @@ import itertools
 import time
 from importlib import resources
 
-from sparse_core.artifacts.report import Candidate, Report
+from sparse_core.artifacts.report import Report
+from sparse_core.artifacts.report_parts import Candidate
 from sparse_core.benchmark import plots
 from sparse_core.benchmark.plot_data import (
     TrainingCurves,

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sparse_core.artifacts.report import FailureRow, FootprintRow, LatencyRow
+from sparse_core.artifacts.report_parts import FailureRow, FootprintRow, LatencyRow
 from sparse_core.benchmark.engines import REFERENCE_ENGINE
 from sparse_core.benchmark.engines.base import Engine
 from sparse_core.benchmark.examine import Examined

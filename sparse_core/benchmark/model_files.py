@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from pathlib import Path
 
-from sparse_core.artifacts.report import OnnxFile
+from sparse_core.artifacts.report_parts import OnnxFile
 
 _CHUNK_BYTES = 1 << 20
 _GZIP_LEVEL = 6

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sparse_core.artifacts.report import LatencyRow, Report
+from sparse_core.artifacts.report import Report
+from sparse_core.artifacts.report_parts import LatencyRow
 
 Point = tuple[float, float]
 """x and y."""

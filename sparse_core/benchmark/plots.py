@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sparse_core.artifacts.report import RecipeSpan
+from sparse_core.artifacts.report_parts import RecipeSpan
 from sparse_core.benchmark.plot_data import LatencyBar, Point, SizePoint, SparsityBars, TrainingCurves
 from sparse_core.benchmark.summary import significant
 from sparse_core.errors import DependencyError

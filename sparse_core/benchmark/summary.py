@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sparse_core.artifacts.report import Candidate, LatencyRow, Report
+from sparse_core.artifacts.report import Report
+from sparse_core.artifacts.report_parts import Candidate, LatencyRow
 
 ABSENT = "–"
 """A value that was not measured, or is not finite."""

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sparse_core.artifacts.report import Candidate, ExportCheck, Report
+from sparse_core.artifacts.report import Report
+from sparse_core.artifacts.report_parts import Candidate, ExportCheck
 from sparse_core.benchmark.summary import (
     ABSENT,
     entity_types,

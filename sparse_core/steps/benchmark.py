@@ -28,7 +28,7 @@ class BenchmarkStepSettings(Options):
         Port(
             "candidates",
             Kind.MODEL,
-            "What to compare, up to 8, each under a name: Hugging Face models, and deployments that export_onnx wrote.",
+            "The models to compare, up to 8, each with a name: Hugging Face models, and deployments of export_onnx.",
             many=True,
         ),
         Port("dataset", Kind.DATASET, "Dataset artifact; accuracy is measured on its test split, else on validation."),
@@ -46,18 +46,23 @@ def benchmark(
 
     Raises:
         ConfigError: a setting does not fit, or a candidate's name cannot be used.
+        DataError: the data set is no data set artifact.
         DependencyError: an engine or matplotlib is not installed.
         ModelError: a candidate is incomplete, or is for other data.
     """
+    from sparse_core.artifacts.dataset import read_schema
     from sparse_core.artifacts.record import RunRecord
     from sparse_core.benchmark.candidates import choose_reference, find_candidates
-    from sparse_core.benchmark.compare import compare
-    from sparse_core.benchmark.html import render_html
-    from sparse_core.benchmark.plots import require_matplotlib
     from sparse_core.store import publishing
 
     folders = find_candidates(candidates)
     reference = choose_reference(folders, settings.reference)
+    read_schema(dataset)
+    # These load torch and matplotlib, which takes seconds: the checks above need neither.
+    from sparse_core.benchmark.compare import compare
+    from sparse_core.benchmark.html import render_html
+    from sparse_core.benchmark.plots import require_matplotlib
+
     require_matplotlib()
     arguments = {**settings.benchmark_options.model_dump(), "max_seq_length": settings.max_seq_length}
     words = [

@@ -33,7 +33,7 @@ def cached(kind: str, key: str, write: Callable[[Path], None], *, refresh: bool 
     Args:
         kind: folder of the cache, such as "tokens".
         key: names the result: the identity of all that decides its content, including the code that makes it.
-        write: makes the result, a file or a folder, at the path that it is given.
+        write: makes the result, a file or a folder, at the path that it receives.
         refresh: make the result again and replace the one in the cache.
 
     Returns:

@@ -35,22 +35,22 @@ def benchmark(
         html: report.html, for the web page of the run.
         metrics: Numbers that the step returns, and step_seconds.
         candidate_names: Names of candidates, in the order of their inputs.
-        candidate_1: What to compare, up to 8, each under a name: Hugging Face models, and deployments that
-            export_onnx wrote.
-        candidate_2: What to compare, up to 8, each under a name: Hugging Face models, and deployments that
-            export_onnx wrote.
-        candidate_3: What to compare, up to 8, each under a name: Hugging Face models, and deployments that
-            export_onnx wrote.
-        candidate_4: What to compare, up to 8, each under a name: Hugging Face models, and deployments that
-            export_onnx wrote.
-        candidate_5: What to compare, up to 8, each under a name: Hugging Face models, and deployments that
-            export_onnx wrote.
-        candidate_6: What to compare, up to 8, each under a name: Hugging Face models, and deployments that
-            export_onnx wrote.
-        candidate_7: What to compare, up to 8, each under a name: Hugging Face models, and deployments that
-            export_onnx wrote.
-        candidate_8: What to compare, up to 8, each under a name: Hugging Face models, and deployments that
-            export_onnx wrote.
+        candidate_1: The models to compare, up to 8, each with a name: Hugging Face models, and deployments of
+            export_onnx.
+        candidate_2: The models to compare, up to 8, each with a name: Hugging Face models, and deployments of
+            export_onnx.
+        candidate_3: The models to compare, up to 8, each with a name: Hugging Face models, and deployments of
+            export_onnx.
+        candidate_4: The models to compare, up to 8, each with a name: Hugging Face models, and deployments of
+            export_onnx.
+        candidate_5: The models to compare, up to 8, each with a name: Hugging Face models, and deployments of
+            export_onnx.
+        candidate_6: The models to compare, up to 8, each with a name: Hugging Face models, and deployments of
+            export_onnx.
+        candidate_7: The models to compare, up to 8, each with a name: Hugging Face models, and deployments of
+            export_onnx.
+        candidate_8: The models to compare, up to 8, each with a name: Hugging Face models, and deployments of
+            export_onnx.
         reference: Name of the candidate that the others are compared with; empty: the first one.
         max_seq_length: Longest row in tokens; the tokens beyond it are cut off.
         benchmark_options: What to measure, and how often. Keys: batch_sizes, sequence_lengths, num_threads,

@@ -1,4 +1,4 @@
-"""What every engine is: something that loads a model file and then maps token ids to the model's outputs."""
+"""The interface of engines: an engine loads a model and then computes its outputs from token ids."""
 
 from __future__ import annotations
 

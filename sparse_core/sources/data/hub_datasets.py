@@ -171,7 +171,7 @@ def _load(location: HubLocation) -> dict[str, RowSource]:
     except ValueError as error:
         raise _about_value(location, error) from None
     except (OSError, errors.HTTPError) as error:
-        reason, fix = f"{_why_no_answer(error)}, when asked for {_wanted(error, location)}", _OFFLINE
+        reason, fix = f"{_why_no_answer(error)}, when it was asked for {_wanted(error, location)}", _OFFLINE
     raise _unreadable(location, reason, fix)
 
 
@@ -196,7 +196,7 @@ def _download_conversion(location: HubLocation) -> Path:
     except errors.RepositoryNotFoundError:
         reason, fix = _no_such(location)
     except (errors.LocalEntryNotFoundError, errors.HFValidationError, errors.HTTPError, OSError) as error:
-        reason, fix = f"{_why_no_answer(error)}, when asked for {location.hub_id}/{wanted}", _OFFLINE
+        reason, fix = f"{_why_no_answer(error)}, when it was asked for {location.hub_id}/{wanted}", _OFFLINE
     raise _unreadable(location, reason, fix)
 
 

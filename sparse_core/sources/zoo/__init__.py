@@ -1,1 +1,1 @@
-"""SparseZoo stubs and what stands for each today."""
+"""SparseZoo stubs, and the models and recipes that they stand for."""

@@ -19,7 +19,7 @@ MODELS = {
 """Hub id for each stub of a model."""
 
 DEFAULT_RECIPE = "original"
-"""The recipe that made a model, which is meant when a stub names no `recipe_type`."""
+"""The recipe that made a model; a stub without a `recipe_type` stands for it."""
 
 _SPARSE_TRANSFER = {
     "transfer-text_classification": "sst2/pruned90_quant",

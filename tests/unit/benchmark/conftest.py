@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sparse_core.artifacts.report import Candidate, Report
+from sparse_core.artifacts.report import Report
+from sparse_core.artifacts.report_parts import Candidate
 
 VOCAB_SIZE = 100
 KINDS = (

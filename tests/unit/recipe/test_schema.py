@@ -54,6 +54,27 @@ def test_a_curve_holds_its_end_until_the_next_one_begins() -> None:
     assert [recipe.learning_rate_at(epoch) for epoch in (0, 5, 6, 9)] == [0.8, 0.1, 0.4, 0.2]
 
 
+def test_the_weight_decay_that_started_last_decides() -> None:
+    early = "SetWeightDecayModifier {weight_decay: 0.1, end_epoch: 6}"
+    late = "SetWeightDecayModifier {weight_decay: 0.2, start_epoch: 4, end_epoch: 5}"
+    for recipe in (recipe_of(early, late), recipe_of(late, early)):
+        assert recipe.sets_weight_decay
+        assert [recipe.weight_decay_at(epoch) for epoch in (0.0, 4.0, 5.0, 6.0)] == [0.1, 0.2, 0.1, None]
+    assert not recipe_of("DistillationModifier").sets_weight_decay
+
+
+def test_what_a_recipe_claims_is_what_its_modifiers_claim_together() -> None:
+    recipe = load_recipe("sparsify/gradual_quant")
+    assert recipe.makes_zeros and recipe.prunes and recipe.needs_teacher and recipe.changes_model
+    assert recipe.sets_learning_rate
+    assert recipe.finished_at == recipe.quantization_start == 6.0
+    assert recipe.teacher_output_keys(("logits",)) == ("logits",)
+    transfer = load_recipe("sst2/pruned90_quant")
+    assert transfer.prunes and not transfer.makes_zeros
+    dense = load_recipe("dense/base")
+    assert not (dense.prunes or dense.needs_teacher or dense.changes_model) and dense.finished_at == 0.0
+
+
 def test_what_a_recipe_answers() -> None:
     recipe = load_recipe("sparsify/gradual_quant", '{"final_sparsity": 0.9}')
     assert recipe.num_epochs == 8.0

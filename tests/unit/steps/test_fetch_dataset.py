@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import subprocess
 import sys
 from collections import namedtuple
@@ -13,7 +14,6 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from sparse_core import artifacts
 from sparse_core.errors import ConfigError, DataError, OutputError, SparseCoreError
 from sparse_core.steps.fetch_dataset import fetch_dataset
 from sparse_core.store import identity, read_manifest
@@ -56,7 +56,7 @@ def test_three_kinds_of_files_become_one_data_set(files, tmp_path):
     assert schema.task_args["problem_type"] == "single_label_classification"
     assert schema.task_args["threshold"] == 0.3
     manifest = read_manifest(output)
-    assert (manifest["step"], manifest["test_file"]) == ("fetch_dataset", files["test_file"])
+    assert (manifest["step"], manifest["settings"]["test_file"]) == ("fetch_dataset", files["test_file"])
     assert list(manifest["files"]) == ["dataset.json", "test.arrow", "train.arrow", "validation.arrow"]
 
 
@@ -104,9 +104,8 @@ def test_texts_to_predict_are_checked_too(files, tmp_path):
     path = tmp_path / "unlabelled.csv"
     settings = files | {"test_file": str(path)}
     path.write_text("sentence,n\nawful,1\n ,2\n")
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError, match="line 3: test_file: row 2: has no text in column 'sentence'"):
         fetch_dataset(tmp_path / "dataset", **settings)
-    assert caught.value.setting == "test_file"
     path.write_text("text\nawful\n")
     with pytest.raises(DataError, match=r"^text_column: .*\(test_file\) has no column 'sentence'"):
         fetch_dataset(tmp_path / "dataset", **settings)
@@ -115,10 +114,9 @@ def test_texts_to_predict_are_checked_too(files, tmp_path):
 def test_test_rows_of_which_some_lack_labels_are_refused(files, tmp_path):
     path = tmp_path / "some.csv"
     path.write_text("sentence,label\nawful,\nfine,pos\nso so,\n")
-    message = r"^test_file: .*, row 1 \(line 2\): this row has no label in column 'label' \(2 such rows in all\)"
-    with pytest.raises(DataError) as caught:
+    message = r"line 2: test_file: row 1: has no label in column 'label' \(2 rows in all\)"
+    with pytest.raises(DataError, match=message):
         fetch_dataset(tmp_path / "dataset", **files | {"test_file": str(path)})
-    assert caught.value.setting == "test_file"
 
 
 @pytest.mark.parametrize(("task_name", "label"), [("sst2", -1), ("stsb", -1.0), ("rte", "-1")])
@@ -192,30 +190,35 @@ def test_the_files_must_be_those_that_were_submitted(files, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("change", "setting"),
     [
-        ({"train_file": "none.csv"}, r"^train_file: none\.csv: there is no such file$"),
-        ({"train_file": ""}, "^train_file: no file is given"),
-        ({"dataset_name": "glue"}, "^dataset_name: 'glue' is given together with train_file; give a data set or files"),
-        ({"validation_file": "none.csv"}, r"^validation_file: none\.csv: there is no such file$"),
-        ({"validation_file": ""}, "^validation_file: no file is given; give one, or set validation_ratio"),
-        ({"test_file": "none.csv"}, r"^test_file: none\.csv: there is no such file$"),
-        ({"text_column": "sentense"}, "^text_column: .* has no column 'sentense'; it has .* did you mean 'sentence'"),
-        ({"max_train_samples": -1}, "^max_train_samples: expected a number of rows, or 0 for all, got -1$"),
-        ({"max_eval_samples": -2}, "^max_eval_samples: expected a number of rows, or 0 for all, got -2$"),
-        ({"max_predict_samples": -3}, "^max_predict_samples: expected a number of rows, or 0 for all, got -3$"),
-        ({"validation_ratio": 1.5}, "^validation_ratio: expected 0 <= value < 1, got 1.5"),
-        ({"task_args": "{"}, "^task_args: expected a JSON object such as .*, got '{'$"),
-        ({"task_args": "[1]"}, r"^task_args: expected a JSON object such as .*, got '\[1\]'$"),
-        ({"task_args": '{"treshold": 0.5}'}, "^task_args: text_classification has no option 'treshold'; .*'threshold'"),
-        ({"task_name": "sst"}, "^task_name: unknown task 'sst' for text_classification; .* did you mean 'sst2'"),
-        ({"label_column": "labels"}, "^label_column: .* has no column 'labels'; it has .* did you mean 'label'"),
+        ({"train_file": "none.csv"}, "train_file"),
+        ({"train_file": ""}, "train_file"),
+        ({"dataset_name": "glue"}, "dataset_name"),
+        ({"validation_file": "none.csv"}, "validation_file"),
+        ({"validation_file": ""}, "validation_file"),
+        ({"test_file": "none.csv"}, "test_file"),
+        ({"max_train_samples": -1}, "max_train_samples"),
+        ({"max_eval_samples": -2}, "max_eval_samples"),
+        ({"max_predict_samples": -3}, "max_predict_samples"),
+        ({"validation_ratio": 1.5}, "validation_ratio"),
+        ({"task_args": "{"}, "task_args"),
+        ({"task_args": "[1]"}, "task_args"),
+        ({"task_args": '{"treshold": 0.5}'}, "task_args.treshold"),
+        ({"task_name": "sst"}, "task_name"),
     ],
 )
-def test_settings_that_name_nothing(files, tmp_path, change, message):
-    with pytest.raises(SparseCoreError, match=message):
+def test_settings_that_cannot_be_used_are_refused(files, tmp_path, change, setting):
+    with pytest.raises(SparseCoreError) as caught:
         fetch_dataset(tmp_path / "dataset", **files | change)
+    assert caught.value.setting == setting
     assert not (tmp_path / "dataset").exists()
+
+
+@pytest.mark.parametrize("change", [{"text_column": "sentense"}, {"label_column": "labels"}])
+def test_a_column_that_does_not_exist_is_refused(files, tmp_path, change):
+    with pytest.raises(SparseCoreError, match=f"{next(iter(change))}: .*did you mean"):
+        fetch_dataset(tmp_path / "dataset", **files | change)
 
 
 def test_an_unknown_task(files, tmp_path):
@@ -227,7 +230,7 @@ def test_an_unknown_task(files, tmp_path):
 def test_a_label_that_training_never_shows(files, tmp_path, split):
     path = tmp_path / "late.csv"
     path.write_text('sentence,label\n"a\nb",pos\nc,neutral\n')
-    with pytest.raises(DataError, match=rf"^{split}_file: .*late\.csv, row 2 \(line 4\): label 'neutral' is not in"):
+    with pytest.raises(DataError, match=rf"late\.csv, line 4: {split}_file: row 2: label 'neutral' is not in"):
         fetch_dataset(tmp_path / "dataset", **files | {f"{split}_file": str(path)})
     assert {path.name for path in tmp_path.iterdir()} == {"late.csv", "test.json", "train.csv", "validation.jsonl"}
 
@@ -241,21 +244,19 @@ def test_validation_needs_the_columns_of_train(files, tmp_path):
 
 def test_one_class_only(files, tmp_path):
     Path(files["train_file"]).write_text("sentence,label\na,pos\nb,pos\n")
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError, match=r"train\.csv: train_file: all rows have the label 'pos'"):
         fetch_dataset(tmp_path / "dataset", **files)
-    assert caught.value.setting == "train_file"
 
 
 def test_an_output_in_use_keeps_what_it_has(files, tmp_path):
-    with pytest.raises(OutputError) as caught:
+    with pytest.raises(OutputError, match="is already in use"):
         fetch_dataset(tmp_path, **files)
-    assert caught.value.setting == "output"
     assert Path(files["train_file"]).exists()
 
 
 def test_a_full_disk_is_found_before_the_rows_are_read(files, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(artifacts.shutil, "disk_usage", lambda _: usage(10, 10, 0))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10, 10, 0))
     with pytest.raises(OutputError, match="GB free, but the data set needs"):
         fetch_dataset(tmp_path / "dataset", **files)
 

@@ -74,7 +74,7 @@ def test_a_schema_comes_back_as_it_was_written(dataset):
 
 
 def test_a_directory_that_is_no_dataset(tmp_path):
-    with pytest.raises(DataError, match=r"^dataset: .* has no dataset.json; make it with `sparse-core fetch_dataset`"):
+    with pytest.raises(DataError, match=r"^dataset: .* has no dataset.json; name the output of"):
         read_schema(tmp_path)
 
 
@@ -87,7 +87,7 @@ def test_a_damaged_schema(dataset, content):
 
 def test_a_split_that_is_named_but_not_there(dataset):
     (dataset / "validation.arrow").unlink()
-    with pytest.raises(DataError, match=r"has no validation.arrow, which its dataset.json names"):
+    with pytest.raises(DataError, match=r"has no validation.arrow, which dataset.json lists"):
         read_schema(dataset)
 
 

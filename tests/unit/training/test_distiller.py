@@ -187,6 +187,13 @@ def test_a_teacher_of_masked_tokens_reads_what_the_student_reads_at_each_step(tm
     assert not torch.equal(*teacher.seen)
 
 
+def test_several_modifiers_let_a_live_teacher_run_once_for_each_batch(tmp_path):
+    teacher = Counting(make("MaskedLM", 7))
+    recipe = RECIPE + "- !DistillationModifier {hardness: 0.5, temperature: 1.0}\n"
+    make_trainer("MaskedLM", tmp_path, make("MaskedLM"), teacher=teacher, recipe=recipe).train()
+    assert len(teacher.seen) == 2  # two epochs of one step
+
+
 def test_a_teacher_of_tokens_is_gone_when_the_training_begins(tmp_path):
     teacher = Counting(make("TokenClassification", 7))
     make_trainer("TokenClassification", tmp_path, make("TokenClassification"), teacher=teacher).train()

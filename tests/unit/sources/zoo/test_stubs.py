@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from sparse_core.errors import ConfigError, ModelError, RecipeError
 from sparse_core.recipe import builtin_recipes, load_recipe
 from sparse_core.sources.zoo.stubs import MIRROR_VARIABLE, is_stub, model_source, recipe_source
-from sparse_core.sources.zoo.table import DEFAULT_RECIPE, MODELS, RECIPES
+from sparse_core.sources.zoo.table import MODELS, RECIPES
 
 UPSTREAM = "nlp/masked_language_modeling/obert-base/pytorch/huggingface/wikipedia_bookcorpus"
 TASKS = "obert-base/pytorch/huggingface"
@@ -93,17 +91,6 @@ def test_every_entry_of_the_table_can_be_reached_and_used():
             assert recipe_source(f"zoo:{stub}?recipe_type={recipe_type}") == builtin
             assert builtin in builtin_recipes()
             assert load_recipe(builtin).num_epochs > 0
-
-
-def test_the_page_lists_the_table():
-    page = (Path(__file__).parents[4] / "docs" / "models.md").read_text(encoding="utf-8")
-    for stub, hub_id in MODELS.items():
-        assert f"| `zoo:{stub}` | `{hub_id}` |" in page
-    for stub, recipes in RECIPES.items():
-        if DEFAULT_RECIPE in recipes:
-            assert f"| `zoo:{stub}` | `{recipes[DEFAULT_RECIPE]}`" in page
-        else:
-            assert all(f"`{recipe_type}`" in page for recipe_type in recipes)
 
 
 def test_the_log_says_what_a_stub_stands_for(caplog):

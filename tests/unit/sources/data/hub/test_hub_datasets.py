@@ -215,7 +215,7 @@ def test_a_hub_that_does_not_answer(use_endpoint, monkeypatch, name, place, is_o
     assert ("HF_HUB_OFFLINE is set" in said) == is_offline
     assert ("http://127.0.0.1:9 does not answer" in said) == (not is_offline)
     wanted = {"tweet_eval": "cardiffnlp/tweet_eval/README.md", "conll2003": "eriktks/conll2003/emotion/*/*.parquet"}
-    assert f", when asked for {wanted[name]}; to work offline, give files as train_file" in said
+    assert f", when it was asked for {wanted[name]}; to work offline, give files as train_file" in said
     assert "secret" not in said
 
 
