@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from sparse_core.artifacts.model import CONFIG_NAME, is_model_file, is_weight_fi
 from sparse_core.artifacts.record import RunRecord
 from sparse_core.artifacts.samples import INPUTS_FOLDER, OUTPUTS_FOLDER
 from sparse_core.errors import ArtifactError, ConfigError, OutputError, Setting, plain
+from sparse_core.sources.data.glue import NAMED_TASKS
 from sparse_core.store import MANIFEST_NAME, publishing_into, write_json
 from sparse_core.training.checkpoints import last_whole_checkpoint
 
@@ -31,12 +32,12 @@ logger = logging.getLogger(__name__)
 
 _ALL_RESULTS_NAME = "all_results.json"
 _OTHER_FILES = {
-    *(TRAINER_STATE_NAME, INPUTS_FOLDER, OUTPUTS_FOLDER, MANIFEST_NAME),
+    *(TRAINER_STATE_NAME, INPUTS_FOLDER, OUTPUTS_FOLDER),
     *(_ALL_RESULTS_NAME, "train_results.json", "eval_results.json", "predict_results.json"),
     *("predictions.txt", "predict_predictions.json"),
 }
-"""What a command writes besides the model and the checkpoints."""
-_PREDICTIONS = re.compile(r"predict_results(_[\w-]+)?\.txt")
+"""What a command writes besides the model, the checkpoints and the run record."""
+_PREDICTIONS = re.compile(rf"predict_results(_({'|'.join((*NAMED_TASKS, 'mnli-mm', 'mm'))}))?\.txt")
 _CHECKPOINT = re.compile(r"(cut-short-)?checkpoint-\d+")
 _TEMPORARY = re.compile(r"\.lock|\..*\.partial")
 _START_OVER = ("start over with ", Setting("overwrite_output_dir"), ", or name another folder")
@@ -170,17 +171,18 @@ class OutputFolder:
         Raises:
             OutputError: there is a file of that name that no training command has written.
         """
-        try:
+        path = self.path / MANIFEST_NAME
+        if not path.exists():
+            return None
+        with suppress(ArtifactError):
             record = RunRecord.read(self.path)
-        except ArtifactError:
-            record = None
-            if (self.path / MANIFEST_NAME).exists():
-                raise OutputError(
-                    "output_dir",
-                    f"{self.path / MANIFEST_NAME} is no run record, and commands keep theirs by that name",
-                    fix="rename it, or name another folder",
-                ) from None
-        return record if record is not None and record.contents else None
+            if record is not None and record.contents:
+                return record
+        raise OutputError(
+            "output_dir",
+            f"no training command has written {path}, and commands keep their record by that name",
+            fix="rename it, or name another folder",
+        )
 
     def _checkpoint(self, resume: str | None) -> Path | None:
         if resume is not None and resume.lower() == "false":
@@ -230,7 +232,8 @@ class OutputFolder:
     def _require_inputs_stay(self) -> None:
         """Refuses to remove, or to write over, what the settings name or came from."""
         folder, file = self.path.resolve(), self.settings_file
-        if file is not None and file.resolve().parent == folder and _is_written(file.name):
+        is_beside = file is not None and file.resolve().parent == folder
+        if file is not None and is_beside and (file.name == MANIFEST_NAME or _is_written(file.name)):
             raise OutputError(
                 "output_dir",
                 f"{file}, which holds the settings, has a name that the command writes",

@@ -1,4 +1,4 @@
-"""Training arguments of transformers 4, in Python; tests/unit/finetune/test_command_line.py has them as flags."""
+"""Training arguments of transformers 4, in Python; tests/unit/cli/sparseml/test_parser.py has them as flags."""
 
 import logging
 import os
@@ -18,16 +18,16 @@ def make(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "notice"),
     [
-        ({"evaluation_strategy": "epoch"}, {"eval_strategy": "epoch"}, "evaluation_strategy is eval_strategy today"),
-        ({"no_cuda": True}, {"use_cpu": True}, "no_cuda is use_cpu today"),
-        ({"warmup_ratio": 0.1}, {"warmup_steps": 0.1}, "warmup_ratio is warmup_steps today"),
+        ({"evaluation_strategy": "epoch"}, {"eval_strategy": "epoch"}, "strategy is called eval_strategy now"),
+        ({"no_cuda": True}, {"use_cpu": True}, "no_cuda is called use_cpu now"),
+        ({"warmup_ratio": 0.1}, {"warmup_steps": 0.1}, "warmup_ratio is called warmup_steps now"),
         ({"warmup_ratio": 0.1, "warmup_steps": 0}, {"warmup_steps": 0.1}, "warmup_ratio is"),
         ({"warmup_ratio": 0.0, "warmup_steps": 7}, {"warmup_steps": 7}, "warmup_ratio is"),
-        ({"group_by_length": True}, {"train_sampling_strategy": "group_by_length"}, "strategy group_by_length today"),
-        ({"group_by_length": False}, {"train_sampling_strategy": "random"}, "train_sampling_strategy random today"),
-        ({"adafactor": True}, {"optim": "adafactor"}, "adafactor is optim adafactor today"),
+        ({"group_by_length": True}, {"train_sampling_strategy": "group_by_length"}, "strategy group_by_length now"),
+        ({"group_by_length": False}, {"train_sampling_strategy": "random"}, "train_sampling_strategy random now"),
+        ({"adafactor": True}, {"optim": "adafactor"}, "adafactor is called optim adafactor now"),
         ({"adafactor": False}, {"optim": "adamw_torch_fused"}, None),
-        ({"optim": "adamw_hf"}, {"optim": "adamw_torch"}, "optim adamw_hf is adamw_torch today"),
+        ({"optim": "adamw_hf"}, {"optim": "adamw_torch"}, "optim adamw_hf is called adamw_torch now"),
         ({"torchdynamo": None, "save_safetensors": None}, {"torch_compile_backend": None}, None),
         ({"overwrite_output_dir": True}, {"overwrite_output_dir": True}, None),
         ({"best_model_after_epoch": 2}, {"best_model_after_epoch": 2}, None),
@@ -62,7 +62,7 @@ def test_the_folder_of_tensorboard_is_handed_on(make, tmp_path, monkeypatch):
 def test_a_token_is_not_logged(make, caplog):
     caplog.set_level(logging.INFO, "sparse_core")
     assert make(push_to_hub_token="hf_secret").hub_token == "hf_secret"
-    assert "push_to_hub_token is hub_token today" in caplog.text and "hf_secret" not in caplog.text
+    assert "push_to_hub_token is called hub_token now" in caplog.text and "hf_secret" not in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ def run(inputs, tmp_path):
 def test_a_run_scores_both_validation_splits(run, tmp_path):
     metrics = run()
     assert metrics["eval_accuracy"] == metrics["eval_accuracy_mm"]  # the splits have the same rows
-    assert metrics["eval_loss"] == pytest.approx(metrics["eval_mismatched_loss"])
+    assert metrics["eval_loss"] == pytest.approx(metrics["eval_loss_mm"])
     assert Model(tmp_path / "out").metrics() == metrics
     log = Model(tmp_path / "out").log_history()
     assert [entry["epoch"] for entry in log if "eval_loss" in entry] == [1.0]
@@ -171,9 +171,9 @@ def test_a_model_that_diverged_is_not_published(inputs, run, tmp_path):
 
 @pytest.mark.parametrize("name", ["batch_eval_metrics", "label_names", "num_train_epochs"])
 def test_arguments_that_are_not_the_users_to_decide(run, name):
-    message = rf"^training_arguments: '{name}' is decided by the step, the recipe or the task; leave it out$"
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError) as caught:
         run(training_arguments=json.dumps({name: 1}))
+    assert caught.value.setting == f"training_arguments.{name}"
 
 
 def test_the_metrics_are_those_of_the_model_that_is_kept(run, tmp_path):
@@ -193,7 +193,6 @@ def test_the_metrics_are_those_of_the_model_that_is_kept(run, tmp_path):
     ],
 )
 def test_the_best_model_is_not_one_from_before_the_recipe_has_done_its_work(run, modifier):
-    message = "^training_arguments: load_best_model_at_end would bring back weights .*; leave it out of test$"
     with pytest.raises(ConfigError) as caught:
         run(recipe=f"{RECIPE}- !{modifier}\n", training_arguments='{"load_best_model_at_end": true}')
     assert caught.value.setting == "training_arguments.load_best_model_at_end"

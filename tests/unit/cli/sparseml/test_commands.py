@@ -63,8 +63,8 @@ def test_the_main_help_lists_them(capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["text_classification", "--task_nam", "sst2"], "unknown flag '--task_nam'; did you mean '--task_name'?"),
-        (["train.token_classification", "--do_train"], "--output_dir: not given"),
+        (["text_classification", "--task_nam", "sst2"], "--task_nam: unknown flag"),
+        (["train.token_classification", "--do_train"], "--output_dir: is not given"),
         (["text_clasification"], "unknown command 'text_clasification'; did you mean 'text_classification'?"),
         (
             ["train.question-answering"],

@@ -32,7 +32,7 @@ def test_the_next_command_takes_what_the_first_one_left(fetch, named, caplog, mo
     inode = (first / "train.arrow").stat().st_ino
     caplog.clear()
     assert fetch(**named, max_train_samples=5) == first
-    assert f"data: taken from {first}" in caplog.text
+    assert f"data: read from the cache, {first}" in caplog.text
     assert (first / "train.arrow").stat().st_ino == inode
     assert fetch(**named, max_train_samples=5, overwrite_cache=True) == first
     assert read_schema(first).num_rows == {"train": 5, "validation": 8}

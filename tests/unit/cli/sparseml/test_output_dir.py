@@ -80,7 +80,6 @@ def test_another_setting_is_refused_before_anything_is_read(flags, setting, trai
 
 def test_a_run_of_another_command_is_refused(trained, files):
     trained()
-    message = "with the command 'text_classification', which is 'token_classification' now; "
     with pytest.raises(OutputError) as caught:
         trained("token_classification", train_file=files / "words.jsonl", validation_file=files / "words.jsonl")
     assert caught.value.setting == "--output_dir"
@@ -273,8 +272,9 @@ def test_beside_a_file_with_flags_nothing_else_may_lie(words, out):
 
 @pytest.mark.parametrize("name", [MANIFEST_NAME, "config.json", "train_results.json"])
 def test_a_file_with_flags_is_not_written_over(name, words, out):
-    with pytest.raises(OutputError, match=f"^--output_dir: .*{name}, which holds the flags, has a name that the comm"):
+    with pytest.raises(OutputError) as caught:
         with_file(words, out / name)
+    assert caught.value.setting == "--output_dir" and name in str(caught.value)
     assert "do_train" in json.loads((out / name).read_text())
 
 
@@ -374,7 +374,6 @@ def test_killed_while_removing(last, trained, run, files, finished, monkeypatch)
 )
 def test_inputs_that_would_be_removed_are_refused(flag, inside, trained, finished):
     before = {path.name for path in finished.iterdir()}
-    message = f"^--overwrite_output_dir: would remove .*{inside}, which --{flag} names; name another --output_dir$"
     with pytest.raises(OutputError) as caught:
         trained(overwrite_output_dir=True, **{flag: finished / inside})
     assert caught.value.setting == "--overwrite_output_dir"

@@ -25,7 +25,7 @@ def test_what_a_command_leaves_behind(run, tmp_path, capsys):
     metrics = run()
     out = tmp_path / "out"
     assert {
-        "config.json", "model.safetensors", "tokenizer.json", "recipe.yaml", "training_run.json", "trainer_state.json",
+        "config.json", "model.safetensors", "tokenizer.json", "recipe.yaml", "manifest.json", "trainer_state.json",
     } <= {path.name for path in out.iterdir()}  # fmt: skip
     assert not list(out.glob(".*partial*"))
     results = json.loads((out / "all_results.json").read_text())
@@ -108,7 +108,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(run, tmp_path, monkeypatc
     assert not (out / "config.json").exists()
     caplog.clear()
     run(**flags)
-    assert f"going on from {out / 'checkpoint-2'}" in caplog.text
+    assert f"an earlier run continues from {out / 'checkpoint-2'}" in caplog.text
     assert same(weights(out), weights(tmp_path / "whole"))
 
 
@@ -128,7 +128,7 @@ def test_overwrite_output_dir_starts_anew(run, tmp_path, caplog):
     run(seed=1)
     caplog.set_level("INFO", "sparse_core")
     run(seed=2, overwrite_output_dir=True)
-    assert "going on from" not in caplog.text
+    assert "an earlier run continues from" not in caplog.text
     run(seed=2, output_dir=tmp_path / "other")
     assert same(weights(tmp_path / "out"), weights(tmp_path / "other"))
 
