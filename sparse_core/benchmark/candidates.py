@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -82,8 +82,7 @@ def find_candidates(paths: Mapping[str, Path]) -> list[CandidateFolder]:
     for name in paths:
         _require_name(name)
     folders = [CandidateFolder(name, *_detect(name, Path(path))) for name, path in paths.items()]
-    models = [folder for folder in folders if folder.kind == "model"]
-    return [_with_source(folder, models) if folder.kind == "deployment" else folder for folder in folders]
+    return _with_sources(folders)
 
 
 def choose_reference(candidates: Sequence[CandidateFolder], reference: str) -> str:
@@ -160,18 +159,26 @@ def _detect(name: str, path: Path) -> tuple[Path, Literal["model", "deployment"]
     return path, "model"
 
 
-def _with_source(deployment: CandidateFolder, models: Sequence[CandidateFolder]) -> CandidateFolder:
-    """The deployment with the name of the candidate that it was exported from, by content or by folder."""
-    record = DeploymentRecord.read(deployment.directory)
-    if record is None:
-        return deployment
-    exported = record.contents.get("model")
-    for model in models:
-        is_content = exported is not None and exported == identity(model.directory)
-        is_folder = bool(record.source) and Path(record.source).resolve() == model.directory.resolve()
-        if is_content or is_folder:
-            return CandidateFolder(deployment.name, deployment.directory, "deployment", model.name)
-    return deployment
+def _with_sources(folders: Sequence[CandidateFolder]) -> list[CandidateFolder]:
+    """The candidates, each deployment with the candidate that it was exported from, found by content or by folder."""
+    models = [folder for folder in folders if folder.kind == "model"]
+    records = {
+        folder.name: DeploymentRecord.read(folder.directory) for folder in folders if folder.kind == "deployment"
+    }
+    exported = {
+        name: record.contents["model"] for name, record in records.items() if record and record.contents.get("model")
+    }
+    by_content = {identity(model.directory): model.name for model in models} if exported else {}
+    by_folder = {model.directory.resolve(): model.name for model in models}
+
+    def source_of(folder: CandidateFolder) -> str:
+        record = records.get(folder.name)
+        if record is None:
+            return ""
+        by_record = by_folder.get(Path(record.source).resolve(), "") if record.source else ""
+        return by_content.get(exported.get(folder.name, ""), by_record)
+
+    return [replace(folder, exported_from=source_of(folder)) for folder in folders]
 
 
 def _labels(directory: Path) -> list[str]:
