@@ -9,9 +9,9 @@ import transformers
 from tokenizers import Tokenizer, models
 
 from sparse_core.errors import ExportError
+from sparse_core.export import generated
 from sparse_core.export.generated import _batches, _columns, _Comparison, compare_on_generated
 from sparse_core.export.onnx import export_model, model_inputs
-from sparse_core.finetune import generated
 from sparse_core.modifiers.quantization.hf_quantizer import apply_quantization
 from sparse_core.modifiers.quantization.settings import QuantizationSettings
 from sparse_core.tasks import get_task

@@ -27,7 +27,7 @@ from sparse_core.errors import ConfigError, ExportError
 from sparse_core.export import onnx as export_onnx
 from sparse_core.export.int8_modules import UINT8_ZERO_POINT
 from sparse_core.export.onnx import export_model, model_inputs
-from sparse_core.export.verify import open_session
+from sparse_core.export.sessions import open_session
 from sparse_core.modifiers.quantization.hf_quantizer import apply_quantization
 from sparse_core.modifiers.quantization.modules import QuantEmbedding, QuantLinear
 from sparse_core.modifiers.quantization.settings import QuantizationSettings

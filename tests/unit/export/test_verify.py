@@ -14,15 +14,13 @@ from transformers import BertForQuestionAnswering, PreTrainedModel
 
 from sparse_core.errors import DataError, DependencyError, ExportError
 from sparse_core.export.onnx import export_model
+from sparse_core.export.sessions import open_session, rounded_forward, session_forward
 from sparse_core.export.verify import (
     SessionResult,
     Tolerance,
     Verification,
     _max_abs_difference,
     _require_within_tolerance,
-    open_session,
-    rounded_forward,
-    session_forward,
     verify,
 )
 from sparse_core.tasks import get_task
@@ -94,7 +92,7 @@ def test_rounding_alone_is_measured_on_quantized_models_and_changes_no_weight(
 def test_other_rounding_is_a_change_of_the_weights_for_one_batch(
     make_quantized: MakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sparse_core.export.verify._ROUNDING", 0.05)
+    monkeypatch.setattr("sparse_core.export.sessions._ROUNDING", 0.05)
     model = make_quantized().eval()
     inputs = {name: np.array(values) for name, values in make_rows(1).remove_columns("labels")[:].items()}
     difference = np.abs(rounded_forward(model, TASK)(inputs)["logits"] - torch_forward(model, TASK)(inputs)["logits"])
