@@ -152,29 +152,32 @@ def test_nothing_is_published_when_verification_fails(
         return written
 
     monkeypatch.setattr(export, "export_model", spoiled)
-    with pytest.raises(ExportError, match="min_agreement"):
+    with pytest.raises(ExportError) as caught:
         export_onnx(model, dataset, tmp_path / "out", max_seq_length=32)
+    assert caught.value.setting == "min_agreement"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["dataset", "model"]
 
 
 def test_output_in_use_is_refused_and_kept(tmp_path: Path) -> None:
     (tmp_path / "kept.txt").write_text("kept")
-    with pytest.raises(OutputError, match="already in use"):
+    with pytest.raises(OutputError) as caught:
         export_onnx(tmp_path, tmp_path, tmp_path)
+    assert caught.value.setting == "output"
     assert (tmp_path / "kept.txt").read_text() == "kept"
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("settings", "setting"),
     [
-        ({"min_agreement": 1.5}, "min_agreement: expected a fraction from 0 to 1, got 1.5"),
-        ({"max_metric_loss": -0.1}, "max_metric_loss: expected 0 or more, got -0.1"),
-        ({"num_verification_rows": 0}, "num_verification_rows: expected 1 or more, got 0"),
+        ({"min_agreement": 1.5}, "min_agreement"),
+        ({"max_metric_loss": -0.1}, "max_metric_loss"),
+        ({"num_verification_rows": 0}, "num_verification_rows"),
     ],
 )
-def test_settings_out_of_range_are_refused(tmp_path: Path, settings: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+def test_settings_out_of_range_are_refused(tmp_path: Path, settings: dict[str, Any], setting) -> None:
+    with pytest.raises(ConfigError) as caught:
         export_onnx(tmp_path, tmp_path, tmp_path / "out", **settings)
+    assert caught.value.setting == setting
 
 
 @pytest.mark.parametrize(
