@@ -138,8 +138,9 @@ def fetch_dataset(output: Path, settings: FetchDatasetSettings) -> dict[str, Any
         # Checked after the reading, so that a change during it is found too.
         if content_hash and identity(*choice.local_paths()) != content_hash:
             raise DataError(
-                f"content_hash: {', '.join(map(str, choice.local_paths()))} has changed since this run was submitted; "
-                "submit the run again"
+                "content_hash",
+                f"{', '.join(map(str, choice.local_paths()))} has changed since this run was submitted",
+                fix="submit the run again",
             )
         final_options = chosen_task.final_options(reader)
         label_names = reader.labels.names if reader.labels is not None else []

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import transformers
 from safetensors.torch import load_file, save_file
 
-from sparse_core.errors import ModelError
+from sparse_core.errors import ModelError, Setting
 from sparse_core.modifiers.base import ActiveModifier, ForwardPass, TrainingContext
 from sparse_core.recipe import Recipe, load_recipe
 from sparse_core.store import write_json
@@ -73,14 +73,16 @@ class RecipeCallback(transformers.TrainerCallback):
         """
         if not (checkpoint / STATE_FILE).is_file():
             raise ModelError(
-                f"resume_from_checkpoint: {checkpoint} was made without a recipe; resume without one, or start from "
-                "its model, by the recipe, without resume_from_checkpoint"
+                "resume_from_checkpoint",
+                f"{checkpoint} was made without a recipe",
+                fix=("resume without one, or train from its model without ", Setting("resume_from_checkpoint")),
             )
         state = json.loads((checkpoint / STATE_FILE).read_text(encoding="utf-8"))
         if load_recipe(state["recipe"]) != self._recipe:
             raise ModelError(
-                f"recipe: {self._recipe.source} differs from the recipe with which {checkpoint} was made; resume with "
-                "that recipe, or start from the model without its checkpoint"
+                "recipe",
+                f"{self._recipe.source} differs from the recipe with which {checkpoint} was made",
+                fix="resume with that recipe, or train from the model without its checkpoint",
             )
         self._steps_per_epoch = state["steps_per_epoch"]
         self._active, self._is_bound = self._activate(model), True
@@ -114,13 +116,20 @@ class RecipeCallback(transformers.TrainerCallback):
             self._warn_of_a_recipe_cut_short(args)
         elif state.global_step == 0:
             raise ModelError(
-                "auto_find_batch_size: memory ran out in the midst of the recipe, which cannot begin again with "
-                f"weights that it has changed; set per_device_train_batch_size to {state.train_batch_size} instead"
+                "auto_find_batch_size",
+                "memory ran out after the recipe had changed weights, so the training cannot start again",
+                fix=("set ", Setting("per_device_train_batch_size"), f" to {state.train_batch_size}"),
             )
         elif steps_per_epoch != self._steps_per_epoch:
             raise ModelError(
-                f"resume_from_checkpoint: it was made with {self._steps_per_epoch} steps in an epoch, this training "
-                f"has {steps_per_epoch}; use the same data, per_device_train_batch_size and gradient_accumulation_steps"
+                "resume_from_checkpoint",
+                f"the checkpoint has {self._steps_per_epoch} steps in an epoch, and this run has {steps_per_epoch}",
+                fix=(
+                    "use the same data, ",
+                    Setting("per_device_train_batch_size"),
+                    " and ",
+                    Setting("gradient_accumulation_steps"),
+                ),
             )
         if self._is_stop(state) or state.global_step >= state.max_steps:
             control.should_training_stop = True

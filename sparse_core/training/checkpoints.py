@@ -1,7 +1,7 @@
-"""Checkpoints that are whole or do not count.
+"""Checkpoints count only when they are whole.
 
-The trainer writes a checkpoint file by file. When the last file is there, a marker with the size of each file is put
-beside them by an atomic rename. A directory without the marker, or with a file of another size, was cut short.
+The Trainer writes a checkpoint file by file. A marker with the size of each file follows the last one, by an atomic
+rename. A folder without the marker, or with a file of another size, was cut short.
 """
 
 from __future__ import annotations
@@ -62,11 +62,11 @@ def last_whole_checkpoint(directory: Path) -> Path | None:
 def set_aside_cut_short(directory: Path, keep: Path | None = None) -> None:
     """Renames the checkpoints in `directory` that are not known to be whole, so that none of them counts.
 
-    They are not removed: a checkpoint that another Trainer wrote to its end has no marker either.
+    They are not removed, because a whole checkpoint of another Trainer has no marker either.
 
     Args:
-        directory: where the checkpoints are.
-        keep: a checkpoint that stays, because the user named it.
+        directory: the folder with the checkpoints.
+        keep: a checkpoint that the user named, which stays.
     """
     for path in _checkpoints(directory):
         if is_whole(path) or (keep is not None and path.resolve() == keep.resolve()):
@@ -75,7 +75,7 @@ def set_aside_cut_short(directory: Path, keep: Path | None = None) -> None:
         shutil.rmtree(aside, ignore_errors=True)
         path.rename(aside)
         logger.warning(
-            "%s has no %s that fits its files, so it was cut short or written by another Trainer; it is %s now",
+            "%s has no %s that fits its files, so it was cut short or written by another Trainer; it is renamed to %s",
             path,
             MARKER_NAME,
             aside.name,
@@ -90,8 +90,9 @@ def require_whole(checkpoint: Path) -> None:
     """
     if not is_whole(checkpoint):
         raise ModelError(
-            f"resume_from_checkpoint: {checkpoint} is not a whole checkpoint (no {MARKER_NAME}, or a file of another "
-            "size); name one that was written to its end"
+            "resume_from_checkpoint",
+            f"{checkpoint} is not whole (no {MARKER_NAME}, or a file of another size)",
+            fix="name a checkpoint that was written to its end",
         )
 
 
@@ -99,20 +100,21 @@ def require_same_tensors(model: nn.Module, load_result: Any) -> None:
     """Refuses a checkpoint whose tensors are not those of the model.
 
     Args:
-        model: into which they were loaded.
-        load_result: what torch's `load_state_dict` gave: `missing_keys` and `unexpected_keys`.
+        model: the model into which the checkpoint was loaded.
+        load_result: the result of torch's `load_state_dict`: `missing_keys` and `unexpected_keys`.
 
     Raises:
-        ModelError: one lacks a tensor of the other's.
+        ModelError: one of the two lacks a tensor of the other.
     """
     absent_by_design = {
         *getattr(model, "all_tied_weights_keys", ()),
         *(getattr(model, "_keys_to_ignore_on_save", None) or ()),
     }
     missing = [name for name in load_result.missing_keys if name not in absent_by_design]
-    for names, how in ((missing, "lacks"), (load_result.unexpected_keys, "has, and the model has not,")):
+    for names, how in ((missing, "lacks"), (load_result.unexpected_keys, "has, and the model lacks,")):
         if names:
             raise ModelError(
-                f"resume_from_checkpoint: the checkpoint {how} {len(names)} tensors, first '{names[0]}'; it is of "
-                "another model, or of one that was not quantized as this one is"
+                "resume_from_checkpoint",
+                f"the checkpoint {how} {len(names)} tensors, first '{names[0]}'",
+                fix="name a checkpoint of this model, quantized as this one is",
             )
