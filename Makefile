@@ -30,10 +30,10 @@ demo: $(STAMP)  ## run the whole pipeline on a small synthetic task, under 6 min
 test: lint typecheck test-unit test-integration  ## everything that must pass: lint, types, unit tests, whole small flows
 
 test-unit: $(STAMP)  ## unit tests only
-	$(BIN)/python -m pytest -q tests/unit tests/architecture tests/pipelines components
+	$(BIN)/python -m pytest -q -n auto tests/unit tests/architecture tests/pipelines components
 
 test-integration: $(STAMP)  ## whole flows on tiny models, the built wheel
-	$(BIN)/python -m pytest -q tests/packaging tests/integration
+	$(BIN)/python -m pytest -q -n auto tests/packaging tests/integration
 
 lint: $(STAMP)  ## ruff: style, imports, docstrings, format
 	$(BIN)/ruff check .

@@ -230,9 +230,3 @@ def _renamed(text: Text, naming: Naming) -> Text:
     if isinstance(text, str):
         return text
     return tuple(Setting(naming(part.name)) if isinstance(part, Setting) else part for part in text)
-
-
-def did_you_mean(name: str, accepted: Iterable[str]) -> str:
-    """TRANSITIONAL: as `nearest`, to append to a text. Goes when the last caller uses `fix=nearest(...)`."""
-    found = nearest(name, accepted)
-    return f"; {found}" if found else ""

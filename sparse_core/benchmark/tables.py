@@ -17,6 +17,7 @@ from sparse_core.benchmark.summary import (
     percent,
     score_text,
 )
+from sparse_core.tasks import task_class
 
 _FLOAT = "fp32"
 
@@ -87,7 +88,7 @@ def _verification_table(candidate: Candidate, check: ExportCheck, task: str) -> 
 
 
 def _verification_note(check: ExportCheck, task: str, is_quantized: bool) -> str:
-    rows = "windows of texts" if task == "question_answering" else "rows of tokens"
+    rows = task_class(task).row_name
     note = (
         f"Measured by export_onnx on {check.num_rows:,} {rows} of the validation split, with all graph optimizations "
         f"and with none. The export requires {100 * check.tolerance.min_agreement:g} % equal decisions and "

@@ -9,23 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from sparse_core.cli.parser import Parser
 from sparse_core.errors import DependencyError, ModelError, OutputError, RecipeError, renamed_settings
+from sparse_core.tasks import TASKS, task_class
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from sparse_core.recipe import Recipe
 
-_AUTO_CLASSES = {
-    "text_classification": "AutoModelForSequenceClassification",
-    "token_classification": "AutoModelForTokenClassification",
-    "question_answering": "AutoModelForQuestionAnswering",
-    "masked_language_modeling": "AutoModelForMaskedLM",
-}
-"""transformers' class with the head of each task."""
 _DEFAULT_TASK = "text_classification"
 _FLAGS = {"model": "--model", "recipe_args": "--recipe-args", "timeline": "--timeline"}
 """Settings of the library -> how the user wrote them here."""
-_PRETRAINING_TASK = "masked_language_modeling"
 
 
 def add_recipe_commands(commands: argparse._SubParsersAction[Any]) -> None:
@@ -45,9 +38,9 @@ def add_recipe_commands(commands: argparse._SubParsersAction[Any]) -> None:
     check.add_argument("--model", required=True, metavar="MODEL", help="a model directory, hub id or zoo: stub")
     check.add_argument(
         "--task",
-        choices=_AUTO_CLASSES,
+        choices=TASKS,
         metavar="TASK",
-        help=f"the head that training gives the model, one of {', '.join(_AUTO_CLASSES)} (default: the head that it "
+        help=f"the head that training gives the model, one of {', '.join(TASKS)} (default: the head that it "
         "has, or text_classification for an encoder or a language model)",
     )
     check.set_defaults(run=_with_flags(_check), parser=check)
@@ -123,7 +116,7 @@ def _structure_of(model: str, task: str) -> PreTrainedModel:
         raise DependencyError("recipe check", "needs torch", fix="install `sparse-pipelines[train]`") from None
     directory = find_model(model, config_only=True)
     own_task = _task_of(Model(directory).config())
-    auto_class = getattr(transformers, _AUTO_CLASSES[task or own_task])
+    auto_class = getattr(transformers, task_class(task or own_task).head.auto_class)
     try:
         config = transformers.AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
         with torch.device("meta"):
@@ -136,7 +129,8 @@ def _structure_of(model: str, task: str) -> PreTrainedModel:
 def _task_of(config: dict[str, Any]) -> str:
     """The task of the head that a model has; an encoder, or one with pretraining's head, gets a new one in training."""
     architecture = str((config.get("architectures") or [""])[0])
-    for task, auto_class in _AUTO_CLASSES.items():
-        if task != _PRETRAINING_TASK and architecture.endswith(auto_class.removeprefix("AutoModel")):
+    for task in TASKS:
+        head = task_class(task).head
+        if not head.is_pretraining and architecture.endswith(head.class_ending):
             return task
     return _DEFAULT_TASK

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from sparse_core.artifacts.record import RunRecord
-from sparse_core.errors import DataError, did_you_mean
+from sparse_core.errors import DataError, nearest
 from sparse_core.fields import JsonObject, NameList, Options
 from sparse_core.steps.spec import Kind, Port, step
 from sparse_core.store import identity, publishing, require_room
@@ -205,11 +205,11 @@ def _unlabelled_apart(
         others = [name for name in columns if name not in reader.source_columns.values()]
         logger.log(
             logging.INFO if column in columns else logging.WARNING,
-            "%s: has no labels in column '%s', so it is the split %s, to predict and not to measure on%s",
+            "%s: has no labels in column '%s', so it is the split %s, to predict and not to measure on. %s",
             source.name,
             column,
             unlabelled,
-            "" if column in columns else did_you_mean(column, others),
+            "" if column in columns else nearest(column, others).capitalize(),
         )
     return named_apart
 

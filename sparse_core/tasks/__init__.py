@@ -3,7 +3,7 @@
 from sparse_core.artifacts.dataset import DatasetSchema, read_schema
 from sparse_core.tasks.base import Task, TaskOptions
 from sparse_core.tasks.data import read_examples
-from sparse_core.tasks.registry import TASKS, get_task, parse_task_args, task_of
+from sparse_core.tasks.registry import TASKS, get_task, task_class, task_commands, task_of
 from sparse_core.tasks.rows import ColumnChoice, MissingValueError, RowReader
 from sparse_core.tasks.tokenizers import load_tokenizer
 
@@ -17,8 +17,9 @@ __all__ = [
     "TaskOptions",
     "get_task",
     "load_tokenizer",
-    "parse_task_args",
     "read_examples",
     "read_schema",
+    "task_class",
+    "task_commands",
     "task_of",
 ]

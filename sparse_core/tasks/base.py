@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sparse_core.artifacts.dataset import DatasetSchema
+from sparse_core.errors import ConfigError
 from sparse_core.fields import Options, validated
+from sparse_core.tasks.data import load_tokenized
+from sparse_core.tasks.heads import Head, load_with_head
+from sparse_core.tasks.predicted import Predicted
 from sparse_core.tasks.rows import ColumnChoice, RowReader
 from sparse_core.tasks.tokenizers import load_tokenizer
 
@@ -37,8 +41,12 @@ class Task(ABC):
     name: ClassVar[str]
     """What users write, and what `dataset.json` holds."""
     options_class: ClassVar[type[TaskOptions]]
-    output_names: ClassVar[tuple[str, ...]] = ("logits",)
-    """Model outputs that predictions are made from and that distillation matches, in the order of the model's."""
+    head: ClassVar[Head]
+    """The head of the task's models."""
+    row_name: ClassVar[str] = "rows of tokens"
+    """What a tokenized row is, in the plural."""
+    writes_predictions: ClassVar[bool] = True
+    """Whether `write_predictions` has something to write."""
     label_columns: ClassVar[tuple[str, ...]] = ("labels",)
     """Entries of a batch that only the loss reads."""
     cuts_rows: bool = True
@@ -55,6 +63,11 @@ class Task(ABC):
             ConfigError: an option is unknown or out of range.
         """
         self.options = validated(self.options_class, task_args or {}, inside="task_args")
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """The outputs of `head`."""
+        return self.head.outputs
 
     @property
     @abstractmethod
@@ -82,10 +95,12 @@ class Task(ABC):
 
     # --- model ------------------------------------------------------------------------------------------------------
 
-    @abstractmethod
-    def load_model(
-        self, directory: Path, schema: DatasetSchema, *, trained_head: bool = False, setting: str = "model"
-    ) -> PreTrainedModel:
+    @classmethod
+    def options_of_model(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """The options that a model's config.json decides."""
+        return {}
+
+    def load_model(self, directory: Path, schema: DatasetSchema, *, trained_head: bool = False) -> PreTrainedModel:
         """The model of a directory with the head of this task, float32, in eval mode.
 
         Args:
@@ -94,11 +109,18 @@ class Task(ABC):
             trained_head: True for a model that predicts as it is (a teacher): it must have a head for these labels.
                 False for one that will be trained: a head that is missing, or of another size, is made new from
                 torch's random state.
-            setting: name of the setting that chose the directory, for messages.
 
         Raises:
             ModelError: files are missing or damaged, or the head does not fit.
         """
+        import transformers
+
+        auto_class = getattr(transformers, self.head.auto_class)
+        return load_with_head(auto_class, directory, schema, trained_head=trained_head, **self.head_values())
+
+    def head_values(self) -> dict[str, Any]:
+        """What `load_with_head` must know beside the schema, such as values of the model's config."""
+        return {}
 
     def load_tokenizer(self, directory: Path) -> PreTrainedTokenizerFast:
         """The tokenizer of a model directory.
@@ -155,8 +177,6 @@ class Task(ABC):
             DataError: the data has no such split.
             ConfigError: max_seq_length is below 3 or beyond what the model can read.
         """
-        from sparse_core.tasks.data import load_tokenized
-
         return load_tokenized(self, dataset, split, tokenizer, max_seq_length)
 
     # --- scores -----------------------------------------------------------------------------------------------------
@@ -183,3 +203,19 @@ class Task(ABC):
     @abstractmethod
     def agreement(self, first: Sequence[Any], second: Sequence[Any]) -> float:
         """The share of decisions, 0 to 1, that two engines' predictions of the same rows have in common."""
+
+    def write_predictions(self, directory: Path, name: str, predicted: Predicted) -> Path:
+        """Writes the predictions for a split, in the file and form of Hugging Face's example scripts.
+
+        Args:
+            directory: where.
+            name: marks the file where there are several splits; may be empty.
+            predicted: the predictions, and what they are for.
+
+        Returns:
+            The file.
+
+        Raises:
+            ConfigError: the task has nothing to predict.
+        """
+        raise ConfigError("do_predict", f"{self.name} has no predictions to write", fix="use do_eval for its scores")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sparse_core.errors import DataError, did_you_mean
+from sparse_core.errors import DataError, Setting, listed, nearest, shown
 from sparse_core.tasks.rows import MissingValueError
 
 if TYPE_CHECKING:
@@ -30,8 +30,9 @@ def require_column(source: RowSource, setting: str, column: str, row: Row) -> No
     """
     if column not in row.values:
         raise DataError(
-            f"{setting}: {source.name} ({source.setting}) has no column '{column}'; it has {', '.join(row.values)}"
-            f"{did_you_mean(column, row.values)}"
+            setting,
+            (f"{source.name} (", Setting(source.setting), f") has no column '{column}'; it has {listed(row.values)}"),
+            fix=nearest(column, row.values),
         )
 
 
@@ -41,13 +42,18 @@ def first_column(source: RowSource, setting: str, candidates: Sequence[str], row
     Raises:
         DataError: they have none of them.
     """
-    found = next((name for name in candidates if name in row.values), None)
-    if found is None:
+    first = next((name for name in candidates if name in row.values), None)
+    if first is None:
         raise DataError(
-            f"{setting}: not given, and {source.name} ({source.setting}) has no column {' or '.join(candidates)}; "
-            f"name one of {', '.join(row.values)}"
+            setting,
+            (
+                f"is not given, and {source.name} (",
+                Setting(source.setting),
+                f") has no column {' or '.join(candidates)}",
+            ),
+            fix=f"name one of {listed(row.values)}",
         )
-    return found
+    return first
 
 
 def is_blank(value: Any) -> bool:
@@ -84,12 +90,14 @@ def checked_text(source: RowSource, setting: str, column: str, row: Row, what: s
     if is_blank(text):
         raise MissingValueError(what, column)
     if not isinstance(text, str):
-        raise source.error(f"column '{column}' has {text!r:.80}, expected text; name another {setting}", row)
+        raise source.error(
+            f"column '{column}' has {shown(text)}", row, accepted="text", fix=("name another ", Setting(setting))
+        )
     try:
         text.encode()
     except UnicodeEncodeError as error:  # JSON can write "\ud83d", which no UTF-8 text and no tokenizer can hold
         half = ascii(text[error.start])
-        raise source.error(f"the text has {half}, half of a character; write the whole character", row) from None
+        raise source.error(f"the text has {half}, half of a character", row, fix="write the whole character") from None
     return text
 
 

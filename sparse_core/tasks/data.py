@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from sparse_core.artifacts.dataset import read_schema, split_path
-from sparse_core.errors import ConfigError, DataError
+from sparse_core.errors import ConfigError, DataError, Setting, listed
 from sparse_core.store import cached, code_identity, identity
 from sparse_core.tasks.quiet import datasets_bars_on_terminals
 from sparse_core.tasks.tokenizers import tokenizer_fingerprint
@@ -19,8 +19,6 @@ from sparse_core.tasks.tokenizers import tokenizer_fingerprint
 if TYPE_CHECKING:
     from datasets import Dataset, Features
     from transformers import PreTrainedTokenizerFast
-
-    from sparse_core.tasks.base import Task
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +32,22 @@ _CUT_SHARE_TO_WARN = 0.05
 _NARROW_TYPES = {"input_ids": "int32", "attention_mask": "int8", "token_type_ids": "int8", LENGTH_COLUMN: "int32"}
 
 
+class Tokenizes(Protocol):
+    """The part of a task that makes tokens."""
+
+    name: ClassVar[str]
+    cuts_rows: bool
+    joins_rows: bool
+    options: Any
+
+    def tokenize(
+        self, rows: dict[str, list], numbers: Sequence[int], tokenizer: PreTrainedTokenizerFast, max_seq_length: int
+    ) -> dict[str, list]:
+        """See `Task.tokenize`."""
+
+
 def load_tokenized(
-    task: Task, dataset: Path, split: str, tokenizer: PreTrainedTokenizerFast, max_seq_length: int
+    task: Tokenizes, dataset: Path, split: str, tokenizer: PreTrainedTokenizerFast, max_seq_length: int
 ) -> Dataset:
     """The tokenized rows of a split; see `Task.load_split`.
 
@@ -51,8 +63,9 @@ def load_tokenized(
     rows = _read_tokens(folder)
     if len(rows) == 0:
         raise DataError(
-            f"dataset: the {split} split of {dataset} gives no rows of tokens at max_seq_length {max_seq_length}; "
-            "give more text, or a smaller max_seq_length"
+            "dataset",
+            (f"the {split} split gives no rows of tokens at ", Setting("max_seq_length"), f" {max_seq_length}"),
+            fix=("give more text, or a smaller ", Setting("max_seq_length")),
         )
     if task.cuts_rows:
         _warn_of_cut_rows(rows, split, max_seq_length)
@@ -81,18 +94,19 @@ def _warn_of_cut_rows(rows: Dataset, split: str, max_seq_length: int) -> None:
 def _require_readable(dataset: Path, split: str, tokenizer: PreTrainedTokenizerFast, max_seq_length: int) -> None:
     splits = list(read_schema(dataset).num_rows)
     if split not in splits:
-        raise DataError(f"dataset: {dataset} has no split '{split}'; it has {', '.join(splits)}")
+        raise DataError("dataset", f"has no split '{split}'; it has {listed(splits)}")
     if max_seq_length < MIN_SEQ_LENGTH:
-        raise ConfigError(f"max_seq_length: expected at least {MIN_SEQ_LENGTH}, got {max_seq_length}")
+        raise ConfigError("max_seq_length", accepted=f"at least {MIN_SEQ_LENGTH}", got=max_seq_length)
     if max_seq_length > tokenizer.model_max_length:
         raise ConfigError(
-            f"max_seq_length: expected at most {tokenizer.model_max_length}, the tokens that the model can read, "
-            f"got {max_seq_length}"
+            "max_seq_length",
+            accepted=f"at most {tokenizer.model_max_length}, the tokens that the model can read",
+            got=max_seq_length,
         )
 
 
 def _write_tokens(
-    task: Task, source: Path, tokenizer: PreTrainedTokenizerFast, max_seq_length: int, key: str, folder: Path
+    task: Tokenizes, source: Path, tokenizer: PreTrainedTokenizerFast, max_seq_length: int, key: str, folder: Path
 ) -> None:
     import datasets
 

@@ -6,12 +6,13 @@ import logging
 import math
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparse_core.artifacts.dataset import DatasetSchema
 from sparse_core.artifacts.model import Model
-from sparse_core.errors import ModelError, SparseCoreError
+from sparse_core.errors import ModelError, Setting, SparseCoreError
 from sparse_core.tasks.quiet import quiet_transformers
 
 if TYPE_CHECKING:
@@ -23,13 +24,38 @@ _PLACEHOLDER = re.compile(r"(LABEL_)?\d+", re.IGNORECASE)
 _POOLER = ".pooler."  # encoders pretrained without a sentence objective come without one
 
 
+@dataclass(frozen=True)
+class Head:
+    """The head of a model.
+
+    Attributes:
+        auto_class: name of the transformers class that loads models with it; empty for a head of another kind.
+        outputs: the model's outputs that predictions are made from and that distillation matches, in its order.
+        is_per_token: the outputs belong to tokens, so that teacher and student must read the same ones.
+        has_labels: the outputs are for the labels of the model's config.
+        has_fixed_inputs: a row has the same inputs in every epoch.
+        is_pretraining: fine-tuning puts another head in its place.
+    """
+
+    auto_class: str = ""
+    outputs: tuple[str, ...] = ("logits",)
+    is_per_token: bool = True
+    has_labels: bool = False
+    has_fixed_inputs: bool = True
+    is_pretraining: bool = False
+
+    @property
+    def class_ending(self) -> str:
+        """End of the names of the models' classes, such as "ForMaskedLM"."""
+        return self.auto_class.removeprefix("AutoModel")
+
+
 def load_with_head(
     auto_class: Any,
     directory: Path,
     schema: DatasetSchema,
     *,
     trained_head: bool,
-    setting: str = "model",
     one_label_per_row: bool = False,
     **config_values: Any,
 ) -> PreTrainedModel:
@@ -40,7 +66,6 @@ def load_with_head(
         directory: Hugging Face directory, float or quantized.
         schema: of the data.
         trained_head: the head must be there and fit; otherwise one that is missing or of another size is made new.
-        setting: name of the setting that chose the directory, for messages about the head.
         one_label_per_row: a head that is made new starts with the log-odds of that many right ones among all labels as
             the bias of its last layer; otherwise with 0.
         config_values: further values for the model's config.
@@ -59,14 +84,14 @@ def load_with_head(
     if trained_head:
         if mismatched:
             raise ModelError(
-                f"{setting}: {_misfit(directory, model, schema, own_names)}; use a model trained on such data"
+                "model", _misfit(directory, model, schema, own_names), fix="use a model trained on such data"
             )
-        _require_trained_head(setting, directory, schema, own_names, missing)
-        _require_same_kind(setting, directory, own.architectures, type(model).__name__)
-        _require_same_meaning(setting, directory, own.problem_type, model.config.problem_type)
+        _require_trained_head(directory, schema, own_names, missing)
+        _require_same_kind(directory, own.architectures, type(model).__name__)
+        _require_same_meaning(directory, own.problem_type, model.config.problem_type)
         return model
     if mismatched:
-        logger.warning("%s: %s; a new head takes its place", setting, _misfit(directory, model, schema, own_names))
+        logger.warning("%s; a new head takes its place", _misfit(directory, model, schema, own_names))
     _renew_ranges(model, missing | mismatched)
     if one_label_per_row:
         _start_biases(model, missing | mismatched)
@@ -108,7 +133,7 @@ def _load(
         raise
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelError(f"model: {directory} cannot be loaded as {auto_class.__name__} ({reason})") from error
+        raise ModelError("model", f"{directory} cannot be loaded as {auto_class.__name__} ({reason})") from error
     return model, own, loading
 
 
@@ -153,8 +178,9 @@ def _require_body(directory: Path, model: PreTrainedModel, not_loaded: set[str])
     body = [key for key in sorted(not_loaded) if key.startswith(prefix) and _POOLER not in key]
     if body:
         raise ModelError(
-            f"model: the weights of {directory} lack, or have in another shape, {len(body)} tensors that its "
-            f"config.json asks for, first '{body[0]}'; the two do not belong together"
+            "model",
+            f"the weights of {directory} lack, or have in another shape, {len(body)} tensors that its config.json asks "
+            f"for, first '{body[0]}'; the two do not belong together",
         )
 
 
@@ -168,32 +194,34 @@ def _misfit(directory: Path, model: PreTrainedModel, schema: DatasetSchema, own_
     )
 
 
-def _require_trained_head(
-    setting: str, directory: Path, schema: DatasetSchema, own_names: list[str], missing: set[str]
-) -> None:
+def _require_trained_head(directory: Path, schema: DatasetSchema, own_names: list[str], missing: set[str]) -> None:
     if missing:
         raise ModelError(
-            f"{setting}: {directory} has no trained head ({sorted(missing)[0]} is missing); fine-tune it on this data "
-            "first, or use a model that was trained on this task"
+            "model",
+            f"{directory} has no trained head ({sorted(missing)[0]} is missing)",
+            fix="fine-tune it on this data first, or use a model that was trained on this task",
         )
     if _are_names(own_names) and _are_names(schema.label_names) and own_names != schema.label_names:
         raise ModelError(
-            f"{setting}: {directory} predicts the labels {_listed(own_names)}, but the data has "
-            f"{_listed(schema.label_names)}, in this order; use a model trained on these labels"
+            "model",
+            f"{directory} predicts the labels {_listed(own_names)}, but the data has {_listed(schema.label_names)}, in "
+            "this order",
+            fix="use a model trained on these labels",
         )
 
 
-def _require_same_kind(setting: str, directory: Path, own: list[str] | None, wanted: str) -> None:
+def _require_same_kind(directory: Path, own: list[str] | None, wanted: str) -> None:
     """Heads of two kinds may have weights of the same names and shapes: those for texts and for tokens do."""
     if own and wanted not in own:
-        raise ModelError(f"{setting}: {directory} is a {own[0]}, not a {wanted}; use a model trained on this task")
+        raise ModelError("model", f"{directory} is a {own[0]}, not a {wanted}", fix="use a model trained on this task")
 
 
-def _require_same_meaning(setting: str, directory: Path, own: str | None, wanted: str | None) -> None:
+def _require_same_meaning(directory: Path, own: str | None, wanted: str | None) -> None:
     if own is not None and wanted is not None and own != wanted:
         raise ModelError(
-            f"{setting}: {directory} is for {own}, the data for {wanted}; use a model trained on such labels, or "
-            "correct problem_type"
+            "model",
+            f"{directory} is for {own}, the data for {wanted}",
+            fix=("use a model trained on such labels, or correct ", Setting("task_args.problem_type")),
         )
 
 

@@ -19,7 +19,8 @@ def room_for_pair(tokenizer: PreTrainedTokenizerFast, max_seq_length: int, pair:
     room = max_seq_length - tokenizer.num_special_tokens_to_add(pair=True)
     if room < 2:
         raise ConfigError(
-            f"max_seq_length: expected at least {max_seq_length - room + 2}, room for {pair} beside special tokens, "
-            f"got {max_seq_length}"
+            "max_seq_length",
+            accepted=f"at least {max_seq_length - room + 2}, room for {pair} beside special tokens",
+            got=max_seq_length,
         )
     return room

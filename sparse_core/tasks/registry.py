@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
 from sparse_core.artifacts.dataset import DatasetSchema
-from sparse_core.errors import ConfigError, did_you_mean
+from sparse_core.errors import ConfigError, listed, nearest
 from sparse_core.tasks.base import Task
+from sparse_core.tasks.command import TaskCommand
 
 _CLASSES = {
     "masked_language_modeling": "MaskedLanguageModeling",
@@ -23,6 +23,22 @@ TASKS = tuple(_CLASSES)
 """Names of all tasks."""
 
 
+def task_class(name: str) -> type[Task]:
+    """The class of a task.
+
+    Raises:
+        ConfigError: there is no such task.
+    """
+    if name not in _CLASSES:
+        raise ConfigError("task", accepted=f"one of {listed(TASKS)}", got=name, fix=nearest(name, TASKS))
+    return getattr(import_module(f"sparse_core.tasks.{name}.task"), _CLASSES[name])
+
+
+def task_commands() -> dict[str, TaskCommand]:
+    """The training command of each task, by the task's name."""
+    return {name: import_module(f"sparse_core.tasks.{name}.command").COMMAND for name in TASKS}
+
+
 def get_task(name: str, task_args: Mapping[str, Any] | None = None) -> Task:
     """The task of that name with the user's options.
 
@@ -33,29 +49,9 @@ def get_task(name: str, task_args: Mapping[str, Any] | None = None) -> Task:
     Raises:
         ConfigError: there is no such task, or an option is unknown or out of range.
     """
-    if name not in _CLASSES:
-        raise ConfigError(f"task: unknown task '{name}'; accepted are {', '.join(TASKS)}{did_you_mean(name, TASKS)}")
-    task_class = getattr(import_module(f"sparse_core.tasks.{name}.task"), _CLASSES[name])
-    return task_class(task_args)
+    return task_class(name)(task_args)
 
 
 def task_of(schema: DatasetSchema) -> Task:
     """The task that a data set is for, with the options that the data set was made with."""
     return get_task(schema.task, schema.task_args)
-
-
-def parse_task_args(text: str) -> dict[str, Any]:
-    """The JSON object in `text`; an empty text is an empty object.
-
-    Raises:
-        ConfigError: the text is not a JSON object.
-    """
-    if not text.strip():
-        return {}
-    try:
-        options = json.loads(text)
-    except ValueError:
-        options = None
-    if not isinstance(options, dict):
-        raise ConfigError(f'task_args: expected a JSON object such as {{"doc_stride": 64}}, got {text!r:.80}')
-    return options

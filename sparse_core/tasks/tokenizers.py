@@ -24,12 +24,11 @@ _LENGTH_SETTINGS = ("max_length", "stride", "truncation_strategy", "pad_to_multi
 _SECTIONS = ("normalizer", "pre_tokenizer", "post_processor")
 
 
-def load_tokenizer(directory: Path, *, called: str = "") -> PreTrainedTokenizerFast:
+def load_tokenizer(directory: Path) -> PreTrainedTokenizerFast:
     """The fast tokenizer of a model directory; its `model_max_length` is what the model can read.
 
     Args:
         directory: with the tokenizer and the model's config.json.
-        called: where messages say that the tokenizer is from; empty: `directory`.
 
     Raises:
         ModelError: the directory has no tokenizer, or one that is damaged, not fast, cannot pad, or has tokens for
@@ -37,24 +36,24 @@ def load_tokenizer(directory: Path, *, called: str = "") -> PreTrainedTokenizerF
     """
     from transformers import AutoTokenizer
 
-    source = called or directory
     config = Model(directory).config()
     Model(directory).tokenizer_files()
     with quiet_transformers():
         try:
             tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
         except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
-            raise ModelError(f"model: the tokenizer of {source} cannot be loaded ({_first_line(error)})") from None
+            raise ModelError("model", f"its tokenizer cannot be loaded ({_first_line(error)})") from None
     if not tokenizer.is_fast:
-        raise ModelError(f"model: {source} has only a slow tokenizer; add its tokenizer.json")
+        raise ModelError("model", "has only a slow tokenizer", fix="add its tokenizer.json")
     if tokenizer.pad_token_id is None:
-        raise ModelError(f"model: the tokenizer of {source} has no padding token, so rows cannot share a batch")
+        raise ModelError("model", "its tokenizer has no padding token, so rows cannot share a batch")
     num_ids, num_embeddings = 1 + max(tokenizer.get_vocab().values()), config.get("vocab_size")
     if isinstance(num_embeddings, int) and num_ids > num_embeddings:
         raise ModelError(
-            f"model: the tokenizer of {source} has {num_ids} tokens, but the model has embeddings for {num_embeddings} "
-            "only (vocab_size in its config.json); use the tokenizer that the model was trained with, or enlarge the "
-            "model by resize_token_embeddings"
+            "model",
+            f"its tokenizer has {num_ids} tokens, but the model has embeddings for {num_embeddings} only (vocab_size "
+            "in its config.json)",
+            fix="use the tokenizer that the model was trained with, or enlarge the model by resize_token_embeddings",
         )
     tokenizer.model_max_length = min(tokenizer.model_max_length, max_tokens(config) or tokenizer.model_max_length)
     return tokenizer

@@ -222,7 +222,7 @@ def require_classes(model: nn.Module, labels: Tensor | None = None) -> None:
         ConfigError: the labels are positions, numbers, or several for a row.
     """
     problem_type = problem_type_of(model, labels)
-    if head_of(model).output_keys == SPAN_OUTPUTS:
+    if head_of(model).outputs == SPAN_OUTPUTS:
         kind = "the positions of question answering"
     elif problem_type in (REGRESSION, MULTI_LABEL):
         kind = f"the labels of {problem_type}"

@@ -52,7 +52,7 @@ class Distiller:
         self._live: nn.Module | None = None
         self._last: tuple[Mapping[str, Tensor], Mapping[str, Tensor]] | None = None
         self._has_fixed_outputs = self._head.has_fixed_inputs and not recipe.needs_live_teacher
-        self.output_keys = recipe.teacher_output_keys(self._head.output_keys)
+        self.output_keys = recipe.teacher_output_keys(self._head.outputs)
         if teacher.dataset is not None and not self._has_fixed_outputs:
             raise ModelError(
                 "teacher_dataset",
@@ -64,7 +64,7 @@ class Distiller:
     @property
     def head_keys(self) -> Sequence[str]:
         """Outputs of the student's head."""
-        return self._head.output_keys
+        return self._head.outputs
 
     @property
     def live_model(self) -> nn.Module | None:

@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from sparse_core.artifacts.dataset import DatasetSchema
 from sparse_core.artifacts.model import TOKENIZER_NAMES, Model
 from sparse_core.errors import ModelError, Setting, renamed_settings
-from sparse_core.modifiers.distillation.losses import MULTI_LABEL, REGRESSION, SPAN_OUTPUTS
+from sparse_core.modifiers.distillation.losses import MULTI_LABEL, REGRESSION
 from sparse_core.modifiers.distillation.teacher import Collator
 from sparse_core.sources.models.find import copy_model, find_model
-from sparse_core.tasks.heads import label_names, load_with_head
+from sparse_core.tasks import TASKS, task_class
+from sparse_core.tasks.heads import Head, label_names, load_with_head
 from sparse_core.tasks.tokenizers import load_tokenizer, tokenizer_difference
 
 if TYPE_CHECKING:
@@ -32,36 +33,6 @@ NO_TEACHER = "disable"
 SELF_TEACHER = "self"
 TEACHER_INPUT_PREFIX = "distill_teacher:"
 """Start of the names of the columns with a teacher's own tokens, as SparseML's tutorials write them."""
-
-
-@dataclass(frozen=True)
-class Head:
-    """What distillation must know of a kind of model.
-
-    Attributes:
-        output_keys: the outputs to match where the recipe names none.
-        auto_class: name of the transformers class that loads such models; empty for a model of another kind.
-        is_per_token: the outputs belong to tokens, so that teacher and student must read the same ones.
-        has_labels: the outputs are for the labels of the model's config.
-        has_fixed_inputs: a row has the same inputs in every epoch.
-    """
-
-    output_keys: tuple[str, ...] = ("logits",)
-    auto_class: str = ""
-    is_per_token: bool = True
-    has_labels: bool = False
-    has_fixed_inputs: bool = True
-
-
-_HEADS = {
-    "ForSequenceClassification": Head(
-        auto_class="AutoModelForSequenceClassification", is_per_token=False, has_labels=True
-    ),
-    "ForTokenClassification": Head(auto_class="AutoModelForTokenClassification", has_labels=True),
-    "ForQuestionAnswering": Head(SPAN_OUTPUTS, "AutoModelForQuestionAnswering"),
-    "ForMaskedLM": Head(auto_class="AutoModelForMaskedLM", has_fixed_inputs=False),
-}
-"""Ends of the names of transformers' classes."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +53,8 @@ class Teacher:
 def head_of(model: nn.Module) -> Head:
     """The kind of head that a model has."""
     name = type(model).__name__
-    return next((head for end, head in _HEADS.items() if name.endswith(end)), Head())
+    heads = (task_class(task).head for task in TASKS)
+    return next((head for head in heads if name.endswith(head.class_ending)), Head())
 
 
 def problem_type_of(model: nn.Module, labels: Tensor | None) -> str | None:
@@ -147,7 +119,8 @@ def _load(directory: Path, model: nn.Module) -> nn.Module:
     auto_class = getattr(transformers, head.auto_class)
     problem_type = problem_type_of(model, None)
     meaning: dict[str, Any] = {} if problem_type is None else {"problem_type": problem_type}
-    return load_with_head(auto_class, directory, schema, trained_head=True, setting="distill_teacher", **meaning)
+    with renamed_settings({"model": "distill_teacher"}):
+        return load_with_head(auto_class, directory, schema, trained_head=True, **meaning)
 
 
 def teacher_rows(

@@ -12,13 +12,9 @@ from collections.abc import Callable, Sequence
 
 from sparse_core.cli.logs import configure_logging
 from sparse_core.errors import DependencyError
+from sparse_core.tasks import task_commands
 
-TITLES = {
-    "text_classification": "Fine-tune a model that classifies texts or pairs of texts, with SparseML's flags.",
-    "token_classification": "Fine-tune a model that tags words, with SparseML's flags.",
-    "question_answering": "Fine-tune a model that finds answers in a context, with SparseML's flags.",
-    "masked_language_modeling": "Train a model to fill in hidden tokens, with SparseML's flags.",
-}
+TITLES = {name: f"{command.title}, with SparseML's flags." for name, command in task_commands().items()}
 """Training commands and the first line of their help."""
 
 EXPORT = "export_onnx"

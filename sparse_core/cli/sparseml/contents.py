@@ -12,9 +12,9 @@ from sparse_core.store import identity, read_manifest
 from sparse_core.tasks.rows import UNLABELLED_TEST
 
 if TYPE_CHECKING:
-    from sparse_core.cli.sparseml.arguments import DataArguments, ModelArguments
     from sparse_core.cli.sparseml.parser import Arguments
     from sparse_core.recipe import Recipe
+    from sparse_core.tasks.command import DataArguments, ModelArguments
 
 _TESTED = ("test", UNLABELLED_TEST)
 

@@ -17,7 +17,7 @@ from sparse_core.steps.fetch_dataset import fetch_dataset
 from sparse_core.store import cached, identity, local_path
 
 if TYPE_CHECKING:
-    from sparse_core.cli.sparseml.arguments import DataArguments, TaskCommand
+    from sparse_core.tasks.command import DataArguments, TaskCommand
 
 logger = logging.getLogger(__name__)
 
@@ -31,13 +31,6 @@ _SAME_NAMES = (
     "max_eval_samples",
     "max_predict_samples",
 )
-_WITHOUT_LABELS = ("question_answering", "masked_language_modeling")
-_COLUMN_FLAGS = {
-    "input_column_names": "text_column",
-    "text_column_name": "text_column",
-    "label_column_name": "label_column",
-}
-"""Flag -> setting of fetch_dataset."""
 
 
 def dataset_directory(command: TaskCommand, data: DataArguments, *, trains: bool, evaluates: bool) -> Path:
@@ -62,10 +55,10 @@ def dataset_directory(command: TaskCommand, data: DataArguments, *, trains: bool
             fix="give the training rows too",
         )
     has_data = any(settings.get(name) for name in _SOURCES)
-    if not has_data and not (command.task == "text_classification" and settings.get("task_name")):
+    if not has_data and not (command.has_named_data and settings.get("task_name")):
         raise ConfigError("dataset_name", "no data is given", fix="name a data set, or files with --train_file")
     second_name = getattr(data, "dataset_name_2", None)
-    flags = data_flags(data)
+    flags = data_flags(command, data)
     if second_name is None:
         return _fetched(settings, data, flags)
     second = {"dataset_name": second_name, "dataset_config_name": getattr(data, "dataset_config_name_2", None) or ""}
@@ -137,7 +130,7 @@ def settings_of(command: TaskCommand, data: DataArguments) -> dict[str, Any]:
         value = getattr(data, name, None)
         if value is not None:
             settings[name] = value
-    for flag, name in _COLUMN_FLAGS.items():
+    for flag, name in command.columns.items():
         if getattr(data, flag, None):
             settings[name] = getattr(data, flag)
     if getattr(data, "validation_ratio", None) is not None:
@@ -155,7 +148,7 @@ def _stand_ins(
     """Files for the splits that a dataset artifact has and this command does not read."""
     named = [name for name in (data.train_file, data.validation_file, getattr(data, "test_file", None)) if name]
     files: dict[str, str] = {}
-    if named and data.train_file is None and not trains and command.task in _WITHOUT_LABELS:
+    if named and data.train_file is None and not trains and not command.labels_from_training:
         files["train_file"] = named[0]
     is_split_off = settings.keys() & {"validation_ratio", "eval_on_test"}
     if named and data.validation_file is None and not evaluates and not is_split_off:
@@ -173,9 +166,9 @@ def task_args(command: TaskCommand, data: DataArguments) -> dict[str, Any]:
     return {**{name: getattr(data, name) for name in command.options}, **options}
 
 
-def data_flags(data: DataArguments) -> dict[str, str]:
+def data_flags(command: TaskCommand, data: DataArguments) -> dict[str, str]:
     """From a setting of fetch_dataset, or an option of the task, to the flag that decides it."""
     same = {name: name for name in vars(data)}
-    columns = {setting: flag for flag, setting in _COLUMN_FLAGS.items() if hasattr(data, flag)}
+    columns = {setting: flag for flag, setting in command.columns.items()}
     percentage = {"validation_ratio": "validation_split_percentage"} if "validation_ratio" not in same else {}
     return {**same, **columns, **percentage}

@@ -12,7 +12,7 @@ from sparse_core.artifacts.dataset import DatasetSchema, read_schema
 from sparse_core.artifacts.deployment import EXPORT_STEP, ONNX_NAME, Deployment
 from sparse_core.artifacts.model import Model
 from sparse_core.artifacts.record import RunRecord
-from sparse_core.cli.sparseml.arguments import COMMANDS, LONGEST_DEFAULT, DataArguments, flag
+from sparse_core.cli.sparseml.arguments import LONGEST_DEFAULT
 from sparse_core.cli.sparseml.data import dataset_directory, task_args
 from sparse_core.cli.sparseml.parser import FlagParser, instance
 from sparse_core.errors import ConfigError, OutputError, listed, nearest, renamed_settings
@@ -20,7 +20,8 @@ from sparse_core.export.job import Check, ExportJob, GeneratedCheck, RowCheck
 from sparse_core.export.options import ExportOptions
 from sparse_core.export.verify import Tolerance
 from sparse_core.fields import json_object, validated
-from sparse_core.tasks import get_task, load_tokenizer
+from sparse_core.tasks import get_task, load_tokenizer, task_class, task_commands
+from sparse_core.tasks.command import DataArguments, flag
 from sparse_core.tasks.heads import label_names
 
 if TYPE_CHECKING:
@@ -29,15 +30,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FOLDER_NAME = "deployment"
-_TASKS = {
-    "mlm": "masked_language_modeling",
-    "qa": "question_answering",
-    "glue": "text_classification",
-    "sentiment_analysis": "text_classification",
-    "sequence_classification": "text_classification",
-    "ner": "token_classification",
-    **{task: task for task in COMMANDS},
-}
+_TASKS = {word: name for name, command in task_commands().items() for word in (*command.aliases, name)}
 """SparseML's words for a task, with underscores, and ours."""
 _LONGEST_GENERATED = 128
 _SMALLEST_LENGTH = 8
@@ -169,7 +162,7 @@ def _job(arguments: ExportArguments, model: Path) -> ExportJob:
 def _data_flags(arguments: ExportArguments, model: Path) -> DataArguments | None:
     """The data flags of --data_args, else those that the model was trained with, where a command left its record."""
     assert arguments.task is not None
-    command = COMMANDS[arguments.task]
+    command = task_commands()[arguments.task]
     if arguments.data_args is None:
         record = RunRecord.read(model)
         if record is not None and record.step == arguments.task:
@@ -185,20 +178,18 @@ def _data_flags(arguments: ExportArguments, model: Path) -> DataArguments | None
 def _schema(arguments: ExportArguments, model: Path, data: DataArguments | None) -> tuple[DatasetSchema, Path | None]:
     """What the model predicts, and the data to compare on: that of --data_args, else only what the model says."""
     assert arguments.task is not None
-    command = COMMANDS[arguments.task]
+    command = task_commands()[arguments.task]
     if data is not None and arguments.data_args is not None:
         dataset = dataset_directory(command, data, trains=False, evaluates=True)
         return read_schema(dataset), dataset
-    config = Model(model).config()
     options = {} if data is None else task_args(command, data)
-    if arguments.task == "text_classification" and config.get("problem_type"):
-        options["problem_type"] = config["problem_type"]
+    options |= task_class(arguments.task).options_of_model(Model(model).config())
     get_task(arguments.task, options)
     return DatasetSchema(arguments.task, {}, [], {}, options), None
 
 
 def _labels(schema: DatasetSchema, model: Path, dataset: Path | None) -> list[str]:
-    if not schema.task.endswith("_classification"):
+    if not task_class(schema.task).head.has_labels:
         return []
     if dataset is not None:
         return schema.label_names

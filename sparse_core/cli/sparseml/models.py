@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparse_core.artifacts.model import CONFIG_NAME, TOKENIZER_NAMES, Model
-from sparse_core.cli.sparseml.arguments import ModelArguments, PretrainingModelArguments
 from sparse_core.errors import ConfigError, listed, nearest, renamed_settings
 from sparse_core.sources.models.find import copy_model, find_model
+from sparse_core.tasks.command import ModelArguments, PretrainingModelArguments
 from sparse_core.tasks.tokenizers import load_tokenizer
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ def student_directory(arguments: Arguments, scratch: Path) -> Path:
         raise ConfigError(
             "config_overrides", "is for a model from scratch", fix="leave out --model_name_or_path, or the overrides"
         )
-    found = _found(model, "model_name_or_path", model.model_name_or_path, model.model_revision)
-    directory = _as_safetensors(found, scratch / "student")
+    source = _directory_of(model, "model_name_or_path", model.model_name_or_path, model.model_revision)
+    directory = _as_safetensors(source, scratch / "student")
     if model.config_name is None and model.tokenizer_name is None:
         return directory
     together = scratch / "together"
@@ -55,13 +55,13 @@ def student_directory(arguments: Arguments, scratch: Path) -> Path:
         if file.is_file():
             (together / file.name).symlink_to(file.resolve())
     if model.config_name is not None:
-        _replace(together, [CONFIG_NAME], _found(model, "config_name", model.config_name, config_only=True))
+        _replace(together, [CONFIG_NAME], _directory_of(model, "config_name", model.config_name, config_only=True))
     if model.tokenizer_name is not None:
-        source = _found(model, "tokenizer_name", model.tokenizer_name)
+        source = _directory_of(model, "tokenizer_name", model.tokenizer_name)
         with renamed_settings({"model": "tokenizer_name"}):
             Model(source).tokenizer_files()
             _replace(together, list(TOKENIZER_NAMES), source)
-            load_tokenizer(together, called=model.tokenizer_name)
+            load_tokenizer(together)
     return together
 
 
@@ -73,10 +73,12 @@ def teacher_directory(arguments: Arguments, scratch: Path) -> Path:
     """
     name = arguments.recipe.distill_teacher
     assert name is not None
-    return _as_safetensors(_found(arguments.model, "distill_teacher", name), scratch / "teacher")
+    return _as_safetensors(_directory_of(arguments.model, "distill_teacher", name), scratch / "teacher")
 
 
-def _found(model: ModelArguments, flag: str, name: str, revision: str = _DEFAULT, config_only: bool = False) -> Path:
+def _directory_of(
+    model: ModelArguments, flag: str, name: str, revision: str = _DEFAULT, config_only: bool = False
+) -> Path:
     with renamed_settings({"model": f"--{flag}", "revision": "--model_revision"}):
         return find_model(
             name,
@@ -111,7 +113,7 @@ def _from_scratch(model: PretrainingModelArguments, seed: int, directory: Path) 
         raise ConfigError(
             "tokenizer_name", "is not given, and a model from scratch needs a tokenizer", fix="name an existing one"
         )
-    tokenizer_source = _found(model, "tokenizer_name", model.tokenizer_name)
+    tokenizer_source = _directory_of(model, "tokenizer_name", model.tokenizer_name)
     directory.mkdir()
     with renamed_settings({"model": "tokenizer_name"}):
         for name in Model(tokenizer_source).tokenizer_files():
@@ -144,7 +146,7 @@ def _config(model: PretrainingModelArguments) -> PretrainedConfig:
             raise ConfigError(
                 "config_overrides", "does not go with --config_name", fix="write the values into its config.json"
             )
-        directory = _found(model, "config_name", model.config_name, config_only=True)
+        directory = _directory_of(model, "config_name", model.config_name, config_only=True)
         return transformers.AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
     accepted = sorted({config.model_type for config in MODEL_FOR_MASKED_LM_MAPPING})
     if model.model_type not in accepted:

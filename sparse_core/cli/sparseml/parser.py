@@ -15,9 +15,11 @@ import yaml
 from transformers import HfArgumentParser
 from transformers.hf_argparser import string_to_bool
 
-from sparse_core.cli.sparseml.arguments import COMMANDS, DataArguments, ModelArguments, RecipeArguments, TaskCommand
+from sparse_core.cli.sparseml.arguments import RecipeArguments
 from sparse_core.cli.sparseml.checks import require_objects, require_ranges
 from sparse_core.errors import ConfigError, nearest, renamed_settings
+from sparse_core.tasks import task_commands
+from sparse_core.tasks.command import DataArguments, ModelArguments, TaskCommand
 from sparse_core.training.arguments import TrainingArguments
 from sparse_core.training.checks import require_usable
 from sparse_core.training.old_arguments import OLD_NAMES, RENAMED, RENAMED_VALUES, is_true, new_argument, new_value
@@ -68,9 +70,9 @@ def parse(task: str, words: Sequence[str]) -> Arguments:
         ConfigError: a flag is unknown, or a value cannot be used.
         SystemExit: `--help` was asked for.
     """
-    command = COMMANDS[task]
+    command = task_commands()[task]
     parts = (RecipeArguments, command.data, command.model, TrainingArguments)
-    namespace = FlagParser(task, command.title, parts).parse(words)
+    namespace = FlagParser(task, f"{command.title}, by a recipe.", parts).parse(words)
     _fit_to_machine(namespace)
     require_objects(namespace)
     recipe, data, model, training = (instance(part, namespace) for part in parts)

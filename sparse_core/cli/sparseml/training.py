@@ -24,12 +24,12 @@ from sparse_core.errors import ConfigError, DataError, renamed_settings
 from sparse_core.export.samples import write_samples
 from sparse_core.recipe import Recipe, load_recipe
 from sparse_core.store import locked
-from sparse_core.tasks import get_task, task_of
+from sparse_core.tasks import get_task, task_class, task_of
+from sparse_core.tasks.predicted import Predicted
 from sparse_core.tasks.rows import UNLABELLED_TEST
 from sparse_core.training.arguments import TrainingArguments
 from sparse_core.training.job import MISMATCHED_SUFFIX, VALIDATION, TrainingJob, TrainingSession, require_finite
 from sparse_core.training.output_dir import OutputFolder
-from sparse_core.training.predictions import write_predictions
 from sparse_core.training.teachers import NO_TEACHER, SELF_TEACHER
 
 logger = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ def run_command(arguments: Arguments) -> dict[str, float]:
 
 def flag_naming(arguments: Arguments) -> Callable[[str], str]:
     """From the library's name of a setting to the flag of this command; names that are no flag stay."""
-    data = data_flags(arguments.data)
+    data = data_flags(arguments.command, arguments.data)
     parts = (arguments.model, arguments.data, arguments.recipe, arguments.training)
     flags = {field.name for part in parts for field in fields(part)}
 
@@ -154,9 +154,9 @@ def _require_something_to_do(arguments: Arguments) -> None:
         )
     if not (training.do_train or training.do_eval or training.do_predict or arguments.data.num_export_samples):
         raise ConfigError("do_train", "nothing to do", fix="give --do_train, --do_eval or --do_predict")
-    if training.do_predict and arguments.command.task == "masked_language_modeling":
+    if training.do_predict and not task_class(arguments.command.task).writes_predictions:
         raise ConfigError(
-            "do_predict", "masked_language_modeling has nothing to predict", fix="use --do_eval for its scores"
+            "do_predict", f"{arguments.command.task} has nothing to predict", fix="use --do_eval for its scores"
         )
     if recipe.recipe is None and recipe.recipe_args is not None:
         raise ConfigError("recipe_args", "is given without --recipe, whose variables it sets", fix="give --recipe")
@@ -312,9 +312,8 @@ class _Command:
         for suffix, split in splits.items():
             rows, examples, predictions = session.rows(split), session.examples(split), session.predict(split)
             name = task_name + suffix.replace("_", "-" if task_name else "")
-            path = write_predictions(
-                self.folder.path, name, session.task, session.schema, predictions, rows, examples, session.tokenizer
-            )
+            predicted = Predicted(predictions, rows, examples, session.schema, session.tokenizer)
+            path = session.task.write_predictions(self.folder.path, name, predicted)
             logger.info("predictions for %d rows are in %s", len(examples), path)
             scores = {} if split.startswith(UNLABELLED_TEST) else session.task.score(predictions, rows, examples)
             metrics |= {f"predict_{score}{suffix}": value for score, value in scores.items()}

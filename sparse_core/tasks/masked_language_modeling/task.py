@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from sparse_core.artifacts.dataset import DatasetSchema
-from sparse_core.errors import DataError, ModelError
+from sparse_core.errors import DataError, ModelError, Setting, listed
 from sparse_core.tasks.base import Collator, Task, TaskOptions
 from sparse_core.tasks.columns import ROWS_TO_LOOK_AT, checked_text, is_text, require_column
+from sparse_core.tasks.heads import Head
 from sparse_core.tasks.rows import ColumnChoice, RowReader
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     from datasets import Dataset
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast
 
     from sparse_core.sources.data.rows import Row, RowSource
 
@@ -55,6 +55,8 @@ class MaskedLanguageModeling(Task):
     name = "masked_language_modeling"
     options_class = MaskedLanguageModelingOptions
     options: MaskedLanguageModelingOptions
+    head = Head(auto_class="AutoModelForMaskedLM", has_fixed_inputs=False, is_pretraining=True)
+    writes_predictions = False
 
     def __init__(self, task_args: Mapping[str, Any] | None = None) -> None:
         """Takes the options.
@@ -75,16 +77,6 @@ class MaskedLanguageModeling(Task):
         """One text column; see `Task.row_reader`."""
         return _TextReader(train, choice)
 
-    def load_model(
-        self, directory: Path, schema: DatasetSchema, *, trained_head: bool = False, setting: str = "model"
-    ) -> PreTrainedModel:
-        """A masked language model; see `Task.load_model`."""
-        from transformers import AutoModelForMaskedLM
-
-        from sparse_core.tasks.heads import load_with_head
-
-        return load_with_head(AutoModelForMaskedLM, directory, schema, trained_head=trained_head, setting=setting)
-
     def load_tokenizer(self, directory: Path) -> PreTrainedTokenizerFast:
         """The tokenizer of a model directory; pads on the right, so that positions in a row are those in its batch.
 
@@ -95,8 +87,9 @@ class MaskedLanguageModeling(Task):
         tokenizer.padding_side = "right"
         if tokenizer.mask_token_id is None:
             raise ModelError(
-                f"model: the tokenizer of {directory} has no mask token, which {self.name} needs; use a model that was "
-                "pretrained with one, such as a BERT"
+                "model",
+                f"its tokenizer has no mask token, which {self.name} needs",
+                fix="use a model that was pretrained with one, such as a BERT",
             )
         return tokenizer
 
@@ -198,9 +191,7 @@ class _TextReader(RowReader):
             DataError: there is no such column, several could be meant, or a label column is named.
         """
         if choice.label_column:
-            raise DataError(
-                f"label_column: masked_language_modeling has no labels, got '{choice.label_column}'; leave it out"
-            )
+            raise DataError("label_column", "masked_language_modeling has no labels", fix="leave it out")
         rows = list(islice(train.rows(), ROWS_TO_LOOK_AT))
         self.source_columns = {TEXT_COLUMN: choice.text_column or _text_column(train, rows)}
         self._train = train
@@ -232,9 +223,9 @@ class _TextReader(RowReader):
         """
         if self._num_blank == self._num_texts:
             column = self.source_columns[TEXT_COLUMN]
-            raise DataError(
-                f"{self._train.setting}: all {self._num_texts} texts in column '{column}' of {self._train.name} are "
-                "blank; give a file with text, or name another text_column"
+            raise self._train.error(
+                f"all {self._num_texts} texts in column '{column}' are blank",
+                fix=("give a file with text, or name another ", Setting("text_column")),
             )
         if self._num_blank:
             logger.info("train: %d of %d texts are blank and give no tokens", self._num_blank, self._num_texts)
@@ -249,5 +240,7 @@ def _text_column(train: RowSource, rows: Sequence[Row]) -> str:
     names = [name for name in columns if any(is_text(row.values.get(name)) for row in rows)]
     if len(names) == 1:
         return names[0]
-    found = f"{len(names)} columns of text" if names else "no column of text"
-    raise DataError(f"text_column: not given, and {train.name} has {found}; name one of {', '.join(names or columns)}")
+    number = f"{len(names)} columns of text" if names else "no column of text"
+    raise DataError(
+        "text_column", f"is not given, and {train.name} has {number}", fix=f"name one of {listed(names or columns)}"
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sparse_core.errors import ConfigError
+from sparse_core.errors import ConfigError, Setting, shown
 from sparse_core.tasks.columns import checked_text, is_blank, require_column
 from sparse_core.tasks.rows import ColumnChoice, MissingValueError, RowReader
 
@@ -39,8 +39,9 @@ class AnswerReader(RowReader):
         """
         if choice.task_name:
             raise ConfigError(
-                f"task_name: question_answering has no variants, got '{choice.task_name}'; leave it empty, and name a "
-                "data set of the hub as dataset_name"
+                "task_name",
+                f"question_answering has no variants, such as '{choice.task_name}'",
+                fix=("leave it empty, and name a data set of the hub as ", Setting("dataset_name")),
             )
         question, context = _text_columns(choice.text_column)
         answers = choice.label_column or ANSWERS_COLUMN
@@ -98,24 +99,28 @@ class AnswerReader(RowReader):
         texts, starts = _lists(value, column, row, source)
         if len(texts) != len(starts):
             raise source.error(
-                f"column '{column}' has {len(texts)} entries in 'text' and {len(starts)} in 'answer_start'; give each "
-                "answer one start",
+                f"column '{column}' has {len(texts)} entries in 'text' and {len(starts)} in 'answer_start'",
                 row,
+                fix="give each answer one start",
             )
         for number, (text, start) in enumerate(zip(texts, starts, strict=True), start=1):
             if not isinstance(text, str) or is_blank(text):
-                raise source.error(f"answer {number} is {text!r:.80}, expected text that is not empty", row)
+                raise source.error(f"answer {number} is {shown(text)}", row, accepted="text that is not empty")
             if not isinstance(start, int) or isinstance(start, bool):
                 raise source.error(
-                    f"the answer_start of answer {number} is {start!r:.80}, expected the number of characters of the "
-                    "context before it",
+                    f"the answer_start of answer {number} is {shown(start)}",
                     row,
+                    accepted="the number of characters of the context before it",
                 )
         if not texts and not self._may_lack_answer:
             raise source.error(
-                f"column '{column}' has no answer; for data with questions that the context does not answer, set "
-                "version_2_with_negative in task_args to true",
+                f"column '{column}' has no answer",
                 row,
+                fix=(
+                    "for data with questions that the context does not answer, set ",
+                    Setting("task_args.version_2_with_negative"),
+                    " to true",
+                ),
             )
         return texts, starts
 
@@ -127,12 +132,13 @@ def _id(row: Row, source: RowSource) -> str:
     return checked_text(source, "text_column", ID_COLUMN, row) if isinstance(own, str) else str(own)
 
 
-def _text_columns(given: str) -> tuple[str, str]:
-    names = [name.strip() for name in given.split(",")] if given else list(TEXT_COLUMNS)
+def _text_columns(chosen: str) -> tuple[str, str]:
+    names = [name.strip() for name in chosen.split(",")] if chosen else list(TEXT_COLUMNS)
     if len(names) != 2 or not all(names) or names[0] == names[1]:
         raise ConfigError(
-            "text_column: expected two columns separated by a comma, that of the question and that of the context, "
-            f"such as 'question,context', got '{given}'"
+            "text_column",
+            accepted="the columns of question and context separated by a comma, such as 'question,context'",
+            got=chosen,
         )
     return names[0], names[1]
 
@@ -145,8 +151,12 @@ def _lists(value: Any, column: str, row: Row, source: RowSource) -> tuple[list, 
         texts, starts = value.get("text"), value.get("answer_start")
         if isinstance(texts, list) and isinstance(starts, list):
             return texts, starts
-    in_csv = "; a CSV file cannot hold it, use JSON or Parquet" if isinstance(value, str) else ""
-    raise source.error(f"column '{column}' has {value!r:.80}, expected answers such as {_FORM}{in_csv}", row)
+    raise source.error(
+        f"column '{column}' has {shown(value)}",
+        row,
+        accepted=f"answers such as {_FORM}",
+        fix="use JSON or Parquet, a CSV file cannot hold them" if isinstance(value, str) else "",
+    )
 
 
 def _misplaced(context: str, text: str, start: int) -> str:

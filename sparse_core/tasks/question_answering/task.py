@@ -12,11 +12,13 @@ from unicodedata import category
 
 from pydantic import Field
 
-from sparse_core.artifacts.dataset import DatasetSchema
-from sparse_core.errors import ConfigError
+from sparse_core.errors import ConfigError, Setting
+from sparse_core.store import write_json
 from sparse_core.tasks.base import Collator, Task, TaskOptions
 from sparse_core.tasks.collate import PaddingCollator
+from sparse_core.tasks.heads import Head
 from sparse_core.tasks.pairs import room_for_pair
+from sparse_core.tasks.predicted import Predicted
 from sparse_core.tasks.question_answering.answers import (
     WindowAnswer,
     best_over,
@@ -32,7 +34,7 @@ from sparse_core.tasks.rows import ColumnChoice, RowReader
 if TYPE_CHECKING:
     import numpy as np
     from datasets import Dataset
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast
 
     from sparse_core.sources.data.rows import RowSource
 
@@ -75,7 +77,8 @@ class QuestionAnswering(Task):
     name = "question_answering"
     options_class = QuestionAnsweringOptions
     options: QuestionAnsweringOptions
-    output_names = ("start_logits", "end_logits")
+    head = Head("AutoModelForQuestionAnswering", outputs=("start_logits", "end_logits"))
+    row_name = "windows of texts"
     label_columns = ("start_positions", "end_positions")
     cuts_rows = False
     primary_metric = "f1"
@@ -89,30 +92,21 @@ class QuestionAnswering(Task):
         super().__init__(task_args)
         if self.options.null_score_diff_threshold and not self.options.version_2_with_negative:
             raise ConfigError(
-                f"task_args: null_score_diff_threshold: {self.options.null_score_diff_threshold} has no effect without "
-                "version_2_with_negative; set that to true, or leave the threshold out"
+                "task_args.null_score_diff_threshold",
+                (
+                    f"{self.options.null_score_diff_threshold} has no effect without ",
+                    Setting("task_args.version_2_with_negative"),
+                ),
+                fix="set that to true, or leave the threshold out",
             )
 
     def row_reader(self, train: RowSource, choice: ColumnChoice) -> RowReader:
         """Question, context and answers; see `Task.row_reader`."""
         return AnswerReader(train, choice, may_lack_answer=self.options.version_2_with_negative)
 
-    def load_model(
-        self, directory: Path, schema: DatasetSchema, *, trained_head: bool = False, setting: str = "model"
-    ) -> PreTrainedModel:
-        """A question answering model; see `Task.load_model`."""
-        from transformers import AutoModelForQuestionAnswering
-
-        from sparse_core.tasks.heads import load_with_head
-
-        return load_with_head(
-            AutoModelForQuestionAnswering,
-            directory,
-            schema,
-            trained_head=trained_head,
-            setting=setting,
-            num_labels=len(self.output_names),  # a classifier's config may say another number, and the head obeys it
-        )
+    def head_values(self) -> dict[str, Any]:
+        """The number of outputs: a classifier's config may say another number, and the head obeys it."""
+        return {"num_labels": len(self.output_names)}
 
     def load_tokenizer(self, directory: Path) -> PreTrainedTokenizerFast:
         """The tokenizer of a model directory; pads on the right, so that positions in a row are those in its batch.
@@ -225,6 +219,14 @@ class QuestionAnswering(Task):
         """Share of windows whose likeliest start and end are the same tokens."""
         return _mean([one.likeliest == other.likeliest for one, other in zip(first, second, strict=True)])
 
+    def write_predictions(self, directory: Path, name: str, predicted: Predicted) -> Path:
+        """`predict_predictions.json`, the questions' ids and answers; see `Task.write_predictions`."""
+        from sparse_core.tasks.question_answering.predictions import answers_by_id
+
+        path = directory / "predict_predictions.json"
+        write_json(path, answers_by_id(self._null_threshold, predicted))
+        return path
+
     @property
     def _null_threshold(self) -> float | None:
         return self.options.null_score_diff_threshold if self.options.version_2_with_negative else None
@@ -246,8 +248,10 @@ class QuestionAnswering(Task):
         room = _room(tokenizer, max_seq_length)
         if doc_stride > room - 2:
             raise ConfigError(
-                f"task_args: doc_stride: expected at most {room - 2}, which windows can share when max_seq_length is "
-                f"{max_seq_length}, got {doc_stride}; about a third of max_seq_length is customary"
+                "task_args.doc_stride",
+                accepted=f"at most {room - 2}, which windows of {max_seq_length} tokens can share",
+                got=doc_stride,
+                fix=("set it to about a third of ", Setting("max_seq_length")),
             )
         beyond_shared = room - doc_stride
         most_tokens = beyond_shared - max(1, beyond_shared // _LEAST_STEP_SHARE)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
-from sparse_core.errors import DataError
+from sparse_core.errors import DataError, Setting, listed, shown
 from sparse_core.sources.data.labels import Labels
 from sparse_core.tasks.columns import (
     ROWS_TO_LOOK_AT,
@@ -121,7 +121,7 @@ class TextReader(RowReader):
             number = as_number(value)
             if number is None:
                 raise source.error(
-                    f"label {value!r:.80} in column '{column}' is not a number, which regression needs", row
+                    f"label {shown(value)} in column '{column}' is not a number, which regression needs", row
                 )
             self._numbers.add(number)
             return number
@@ -130,15 +130,17 @@ class TextReader(RowReader):
         labels = as_list(value)
         if labels is None or any(is_blank(entry) for entry in labels):
             raise source.error(
-                f"label {value!r:.80} in column '{column}' is not a list of labels; write the labels of each row as a "
-                'list, in a CSV file as JSON, such as ["a", "b"]',
+                f"label {shown(value)} in column '{column}' is not a list of labels",
                 row,
+                fix='write the labels of each row as a list, in a CSV file as JSON, such as ["a", "b"]',
             )
         if any(isinstance(label, float) for label in labels):
-            raise source.error(_no_set(value, labels, column, "has numbers with a decimal point"), row)
+            problem = f"label {shown(value)} in column '{column}' has numbers with a decimal point"
+            raise source.error(problem, row, fix=_one_entry_each(labels))
         indices = [self.labels.index_of(label, source, row) for label in labels]
         if len(set(indices)) < len(indices):
-            raise source.error(_no_set(value, labels, column, "names a label twice"), row)
+            problem = f"label {shown(value)} in column '{column}' names a label twice"
+            raise source.error(problem, row, fix=_one_entry_each(labels))
         return indices
 
 
@@ -160,22 +162,24 @@ class _Spread:
         return math.sqrt(self._squares / self._count) if self._count else 0.0
 
 
-def _label_column(train: RowSource, given: str, row: Row) -> str:
-    if not given:
+def _label_column(train: RowSource, chosen: str, row: Row) -> str:
+    if not chosen:
         return first_column(train, "label_column", LABEL_COLUMNS, row)
-    require_column(train, "label_column", given, row)
-    return given
+    require_column(train, "label_column", chosen, row)
+    return chosen
 
 
-def _text_columns(train: RowSource, given: str, label: str, rows: Sequence[Row]) -> list[str]:
-    if given:
-        names = [given] if given in rows[0].values else [name.strip() for name in given.split(",")]
+def _text_columns(train: RowSource, chosen: str, label: str, rows: Sequence[Row]) -> list[str]:
+    if chosen:
+        names = [chosen] if chosen in rows[0].values else [name.strip() for name in chosen.split(",")]
         if len(names) > len(TEXT_FIELDS):
-            raise DataError(f"text_column: expected a column, or two separated by a comma, got '{given}'")
+            raise DataError("text_column", accepted="a column, or two separated by a comma", got=chosen)
         for name in names:
             require_column(train, "text_column", name, rows[0])
             if name == label:
-                raise DataError(f"text_column: '{name}' is also the label_column; name two columns")
+                raise DataError(
+                    "text_column", (f"'{name}' is also the ", Setting("label_column")), fix="name two columns"
+                )
         return names
     others = [name for name in rows[0].values if name != label]
     names = [name for name in others if any(is_text(row.values.get(name)) for row in rows)]
@@ -184,25 +188,26 @@ def _text_columns(train: RowSource, given: str, label: str, rows: Sequence[Row])
         return pair
     if not names:
         raise DataError(
-            f"text_column: {train.name} has no column of text besides the label; it has {', '.join(rows[0].values)}"
+            "text_column", f"{train.name} has no column of text besides the label; it has {listed(rows[0].values)}"
         )
     customary = [name for name in CUSTOMARY_TEXTS if name in names]
     if len(customary) == 1:
         return customary
     if len(names) > 1:
         raise DataError(
-            f"text_column: not given, and {train.name} has {len(names)} columns of text; name one or, separated by a "
-            f"comma, two of {', '.join(names)}"
+            "text_column",
+            f"is not given, and {train.name} has {len(names)} columns of text",
+            fix=f"name one or, separated by a comma, two of {listed(names)}",
         )
     return names
 
 
-def _no_set(value: Any, labels: list, column: str, problem: str) -> str:
-    """What is wrong with a list that is not one of a row's labels, as 0/1 vectors are not."""
+def _one_entry_each(labels: list) -> str:
+    """How to write the labels of a row, also in place of a vector of 0 and 1."""
     fix = "write each label of the row once, by its name or index"
     if all(label in (0, 1) for label in labels):
         fix += f": {[index for index, label in enumerate(labels) if label]} in place of this vector of 0 and 1"
-    return f"label {value!s:.80} in column '{column}' {problem}; {fix}"
+    return fix
 
 
 def _problem_type(train: RowSource, column: str, rows: Sequence[Row], *, is_declared: bool) -> ProblemType:
@@ -224,10 +229,14 @@ def _problem_type(train: RowSource, column: str, rows: Sequence[Row], *, is_decl
     if None in numbers:
         odd = rows[numbers.index(None)]
         raise train.error(
-            f"label {odd.values[column]!r:.80} in column '{column}' is not a number, and others are numbers with a "
-            "fraction; correct it or remove the row, or, if they are names of classes, set problem_type in task_args "
-            "to single_label_classification",
+            f"label {shown(odd.values[column])} in column '{column}' is not a number, and others are numbers with a "
+            "fraction",
             odd,
+            fix=(
+                "correct it or remove the row; if the labels are names of classes, set ",
+                Setting("task_args.problem_type"),
+                f" to {SINGLE_LABEL}",
+            ),
         )
     return REGRESSION
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from sparse_core.artifacts.dataset import DatasetSchema
 from sparse_core.errors import ConfigError
 from sparse_core.tasks.base import Collator, Task, TaskOptions
 from sparse_core.tasks.collate import PaddingCollator
+from sparse_core.tasks.heads import Head
 from sparse_core.tasks.pairs import room_for_pair
+from sparse_core.tasks.predicted import Predicted, write_lines
 from sparse_core.tasks.rows import ColumnChoice, RowReader
 from sparse_core.tasks.text_classification.rows import (
     MULTI_LABEL,
@@ -26,7 +27,7 @@ from sparse_core.tasks.text_classification.rows import (
 if TYPE_CHECKING:
     import numpy as np
     from datasets import Dataset
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast
 
     from sparse_core.sources.data.rows import RowSource
 
@@ -66,6 +67,7 @@ class TextClassification(Task):
     name = "text_classification"
     options_class = TextClassificationOptions
     options: TextClassificationOptions
+    head = Head("AutoModelForSequenceClassification", is_per_token=False, has_labels=True)
 
     def __init__(self, task_args: Mapping[str, Any] | None = None) -> None:
         """Takes the options.
@@ -78,7 +80,7 @@ class TextClassification(Task):
         if misfits:
             accepted = "pearson and spearmanr" if self.options.problem_type == REGRESSION else "none"
             raise ConfigError(
-                f"task_args: metrics: {misfits[0]} is no score of {self.options.problem_type}; accepted are {accepted}"
+                "task_args.metrics", f"{misfits[0]} is no score of {self.options.problem_type}", accepted=accepted
             )
 
     def _class_metrics(self) -> list[str]:
@@ -103,53 +105,52 @@ class TextClassification(Task):
 
     def final_options(self, reader: RowReader) -> dict[str, Any]:
         """See `Task.final_options`; a tolerance that the user gave is kept."""
-        options, given = super().final_options(reader), self.options
+        options, chosen = super().final_options(reader), self.options
         names = reader.labels.names if reader.labels is not None else []
         num_outputs = len(names) or 1
-        if given.num_labels not in (0, num_outputs):
+        if chosen.num_labels not in (0, num_outputs):
             raise ConfigError(
-                f"task_args: num_labels: the data has {num_outputs}, got {given.num_labels}; leave it out"
+                "task_args.num_labels",
+                accepted=f"{num_outputs}, as the data has",
+                got=chosen.num_labels,
+                fix="leave it out",
             )
-        if "agreement_tolerance" in given.model_fields_set:
+        if "agreement_tolerance" in chosen.model_fields_set:
             if options["problem_type"] != REGRESSION:
                 raise ConfigError(
-                    f"task_args: agreement_tolerance: {given.agreement_tolerance} has no effect in "
-                    f"{options['problem_type']}; it is for regression"
+                    "task_args.agreement_tolerance",
+                    f"{chosen.agreement_tolerance} has no effect in {options['problem_type']}",
+                    fix="leave it out; it is for regression",
                 )
-            options["agreement_tolerance"] = given.agreement_tolerance
+            options["agreement_tolerance"] = chosen.agreement_tolerance
         no_number = next((name for name in names if as_number(name) is None), None)
-        misfits = [name for name in given.metrics if name in _NUMBER_METRICS]
+        misfits = [name for name in chosen.metrics if name in _NUMBER_METRICS]
         if no_number is not None and misfits:
             raise ConfigError(
-                f"task_args: metrics: {misfits[0]} needs numbers, and the class '{no_number:.40}' is none; accepted "
-                "are accuracy, f1 and matthews_correlation"
+                "task_args.metrics",
+                f"{misfits[0]} needs numbers, and the class '{no_number:.40}' is none",
+                accepted="accuracy, f1 and matthews_correlation",
             )
         return options
 
-    def load_model(
-        self, directory: Path, schema: DatasetSchema, *, trained_head: bool = False, setting: str = "model"
-    ) -> PreTrainedModel:
-        """A sequence classification model; see `Task.load_model`.
+    @classmethod
+    def options_of_model(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """The kind of label, where the model says it."""
+        return {"problem_type": config["problem_type"]} if config.get("problem_type") else {}
+
+    def head_values(self) -> dict[str, Any]:
+        """The kind of label, and how a new head starts.
 
         A new head for several labels starts as if each row had one of them (the prior of Lin et al. 2017,
         arXiv:1708.02002). From logits of 0, which is half of all labels, the first steps bring the logits down through
         the encoder more than through the bias, and its outputs come out alike for all rows.
         """
-        from transformers import AutoModelForSequenceClassification
-
-        from sparse_core.tasks.heads import load_with_head
-
-        config: dict[str, Any] = {"num_labels": 1} if self.options.problem_type == REGRESSION else {}
-        return load_with_head(
-            AutoModelForSequenceClassification,
-            directory,
-            schema,
-            trained_head=trained_head,
-            setting=setting,
-            one_label_per_row=self.options.problem_type == MULTI_LABEL,
-            problem_type=self.options.problem_type or SINGLE_LABEL,
-            **config,
-        )
+        values: dict[str, Any] = {"num_labels": 1} if self.options.problem_type == REGRESSION else {}
+        return {
+            **values,
+            "one_label_per_row": self.options.problem_type == MULTI_LABEL,
+            "problem_type": self.options.problem_type or SINGLE_LABEL,
+        }
 
     def tokenize(
         self, rows: dict[str, list], numbers: Sequence[int], tokenizer: PreTrainedTokenizerFast, max_seq_length: int
@@ -207,6 +208,13 @@ class TextClassification(Task):
         else:
             scores = {"accuracy": float(np.mean(values == labels)), "f1": metrics.macro_f1(values, labels)}
         return {**scores, "combined_score": sum(scores.values()) / len(scores)} if len(names) > 1 else scores
+
+    def write_predictions(self, directory: Path, name: str, predicted: Predicted) -> Path:
+        """`predict_results[_name].txt`, index and label of each row; see `Task.write_predictions`."""
+        from sparse_core.tasks.text_classification.predictions import prediction_lines
+
+        lines = prediction_lines(self.options, predicted.schema.label_names, predicted.predictions)
+        return write_lines(directory / f"predict_results{name and f'_{name}'}.txt", lines)
 
     def agreement(self, first: Sequence[Any], second: Sequence[Any]) -> float:
         """Share of rows with the same class, of label decisions that are alike, or of numbers near one another."""

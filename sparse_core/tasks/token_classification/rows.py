@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sparse_core.errors import DataError
+from sparse_core.errors import DataError, Setting, listed, shown
 from sparse_core.sources.data.labels import Labels
 from sparse_core.tasks.columns import ROWS_TO_LOOK_AT, as_list, is_blank, require_column
 from sparse_core.tasks.rows import ColumnChoice, MissingValueError, RowReader
@@ -68,8 +68,9 @@ class TokenReader(RowReader):
         if len(tokens) != len(tags):
             raise source.error(
                 f"{len(tokens)} tokens in column '{columns['tokens']}' and {len(tags)} tags in column "
-                f"'{columns['tags']}'; give each token one tag",
+                f"'{columns['tags']}'",
                 row,
+                fix="give each token one tag",
             )
         _require(tags, _is_tag, "a name or an integer", columns["tags"], "tag", row, source)
         _require_whole_characters([tag for tag in tags if isinstance(tag, str)], row, source)
@@ -103,10 +104,10 @@ class TokenReader(RowReader):
         if self._declared and isinstance(tag, int) and str(tag) not in self._declared:
             if not 0 <= tag < len(self._declared):
                 raise source.error(
-                    f"tag {tag} in column '{self.source_columns['tags']}' is not among the {len(self._declared)} that "
-                    f"have names, 0 to {len(self._declared) - 1}; correct it, or give all names as tag_names in "
-                    "task_args",
+                    f"tag {tag} in column '{self.source_columns['tags']}' has no name",
                     row,
+                    accepted=f"0 to {len(self._declared) - 1}",
+                    fix=("correct it, or name all tags in ", Setting("task_args.tag_names")),
                 )
             return tag
         return self.labels.index_of(tag, source, row)
@@ -127,7 +128,9 @@ def _tag_column(train: RowSource, choice: ColumnChoice, tokens: str, rows: Seque
     if choice.label_column:
         require_column(train, "label_column", choice.label_column, rows[0])
         if choice.label_column == tokens:
-            raise DataError(f"label_column: '{tokens}' is also the text_column; name two columns")
+            raise DataError(
+                "label_column", (f"'{tokens}' is also the ", Setting("text_column")), fix="name two columns"
+            )
         return choice.label_column
     customary = (f"{choice.task_name or DEFAULT_TASK_NAME}_tags", *TAG_COLUMNS)
     names = [name for name in (*customary, *_list_columns(rows, _is_tag)) if name in rows[0].values and name != tokens]
@@ -149,8 +152,12 @@ def _list_columns(rows: Sequence[Row], is_entry: Callable[[Any], bool]) -> list[
 
 def _no_lists(train: RowSource, setting: str, what: str, example: str, row: Row) -> DataError:
     return DataError(
-        f"{setting}: not given, and {train.name} ({train.setting}) has no column with {what}, such as {example}, in a "
-        f"CSV file as JSON; it has {', '.join(row.values)}"
+        setting,
+        (
+            f"is not given, and {train.name} (",
+            Setting(train.setting),
+            f") has no column with {what}, such as {example}, in a CSV file as JSON; it has {listed(row.values)}",
+        ),
     )
 
 
@@ -161,9 +168,10 @@ def _checked_list(row: Row, source: RowSource, setting: str, column: str, what: 
     entries = as_list(value)
     if entries is None:
         raise source.error(
-            f"column '{column}' has {value!r:.80}, expected a list of {what}s, in a CSV file as JSON; name another "
-            f"{setting}",
+            f"column '{column}' has {shown(value)}",
             row,
+            accepted=f"a list of {what}s, in a CSV file as JSON",
+            fix=("name another ", Setting(setting)),
         )
     if not entries:
         raise MissingValueError(f"{what}s", column)
@@ -184,9 +192,10 @@ def _require(
     for number, entry in enumerate(entries, start=1):
         if not is_entry(entry):
             raise source.error(
-                f"{what} {number} of {len(entries)} in column '{column}' is {entry!r:.80}, expected {expected}; "
-                "correct it or remove the row",
+                f"{what} {number} of {len(entries)} in column '{column}' is {shown(entry)}",
                 row,
+                accepted=expected,
+                fix="correct it or remove the row",
             )
 
 
@@ -196,4 +205,6 @@ def _require_whole_characters(texts: list[str], row: Row, source: RowSource) -> 
         joined.encode()
     except UnicodeEncodeError as error:
         half = ascii(joined[error.start])
-        raise source.error(f"a token or tag has {half}, half of a character; write the whole character", row) from None
+        raise source.error(
+            f"a token or tag has {half}, half of a character", row, fix="write the whole character"
+        ) from None

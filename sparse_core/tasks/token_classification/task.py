@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from sparse_core.artifacts.dataset import DatasetSchema
 from sparse_core.errors import ConfigError
 from sparse_core.tasks.base import Collator, Task, TaskOptions
 from sparse_core.tasks.collate import IGNORE_INDEX, PaddingCollator
+from sparse_core.tasks.heads import Head
+from sparse_core.tasks.predicted import Predicted, write_lines
 from sparse_core.tasks.rows import ColumnChoice, RowReader
 from sparse_core.tasks.token_classification.entities import EntityCounts, count_entities, inside_of
 from sparse_core.tasks.token_classification.rows import TokenReader
@@ -20,7 +21,7 @@ from sparse_core.tasks.token_classification.rows import TokenReader
 if TYPE_CHECKING:
     import numpy as np
     from datasets import Dataset
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast
 
     from sparse_core.sources.data.rows import RowSource
 
@@ -51,6 +52,7 @@ class TokenClassification(Task):
     name = "token_classification"
     options_class = TokenClassificationOptions
     options: TokenClassificationOptions
+    head = Head(auto_class="AutoModelForTokenClassification", has_labels=True)
     primary_metric = "f1"
 
     def __init__(self, task_args: Mapping[str, Any] | None = None) -> None:
@@ -63,23 +65,11 @@ class TokenClassification(Task):
         names = [name.strip() for name in self.options.tag_names]
         wrong = next((name for index, name in enumerate(names) if not name or name in names[:index]), None)
         if wrong is not None:
-            raise ConfigError(f"task_args: tag_names: expected names that are not empty and differ, got '{wrong}'")
+            raise ConfigError("task_args.tag_names", accepted="names that are not empty and differ", got=wrong)
 
     def row_reader(self, train: RowSource, choice: ColumnChoice) -> RowReader:
         """A column with lists of words and one with lists of tags; see `Task.row_reader`."""
         return TokenReader(train, choice, self.options.tag_names)
-
-    def load_model(
-        self, directory: Path, schema: DatasetSchema, *, trained_head: bool = False, setting: str = "model"
-    ) -> PreTrainedModel:
-        """A token classification model; see `Task.load_model`."""
-        from transformers import AutoModelForTokenClassification
-
-        from sparse_core.tasks.heads import load_with_head
-
-        return load_with_head(
-            AutoModelForTokenClassification, directory, schema, trained_head=trained_head, setting=setting
-        )
 
     def load_tokenizer(self, directory: Path) -> PreTrainedTokenizerFast:
         """The tokenizer of a model directory, which reads each word as one in the middle of a text.
@@ -163,9 +153,17 @@ class TokenClassification(Task):
         is_same = [np.equal(one, other) for one, other in zip(first, second, strict=True)]
         return float(np.mean(np.concatenate(is_same))) if sum(map(len, is_same)) else 1.0
 
+    def write_predictions(self, directory: Path, name: str, predicted: Predicted) -> Path:
+        """`predictions.txt`, a line of tags for each row; see `Task.write_predictions`."""
+        from sparse_core.tasks.token_classification.predictions import prediction_lines
+
+        return write_lines(directory / "predictions.txt", prediction_lines(predicted))
+
     def _tag_names(self) -> tuple[str, ...]:
         if not self.options.tag_names:
-            raise ConfigError("task_args: tag_names: not given, and without data there are none; make the data first")
+            raise ConfigError(
+                "task_args.tag_names", "is not given, and without data there are none", fix="make the data first"
+            )
         return self.options.tag_names
 
     def _labels_of_further_pieces(self) -> list[int]:

@@ -104,8 +104,9 @@ def test_texts_to_predict_are_checked_too(files, tmp_path):
     path = tmp_path / "unlabelled.csv"
     settings = files | {"test_file": str(path)}
     path.write_text("sentence,n\nawful,1\n ,2\n")
-    with pytest.raises(DataError, match="line 3: test_file: row 2: has no text in column 'sentence'"):
+    with pytest.raises(DataError) as caught:
         fetch_dataset(tmp_path / "dataset", **settings)
+    assert caught.value.setting == "test_file"
     path.write_text("text\nawful\n")
     with pytest.raises(DataError, match=r"^text_column: .*\(test_file\) has no column 'sentence'"):
         fetch_dataset(tmp_path / "dataset", **settings)
@@ -114,9 +115,9 @@ def test_texts_to_predict_are_checked_too(files, tmp_path):
 def test_test_rows_of_which_some_lack_labels_are_refused(files, tmp_path):
     path = tmp_path / "some.csv"
     path.write_text("sentence,label\nawful,\nfine,pos\nso so,\n")
-    message = r"line 2: test_file: row 1: has no label in column 'label' \(2 rows in all\)"
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError) as caught:
         fetch_dataset(tmp_path / "dataset", **files | {"test_file": str(path)})
+    assert caught.value.setting == "test_file"
 
 
 @pytest.mark.parametrize(("task_name", "label"), [("sst2", -1), ("stsb", -1.0), ("rte", "-1")])
@@ -181,11 +182,9 @@ def test_the_files_must_be_those_that_were_submitted(files, tmp_path):
     fetch_dataset(tmp_path / "same", **files, content_hash=content_hash)
     with Path(files["test_file"]).open("a") as stream:
         stream.write("\n")
-    message = (
-        r"^content_hash: .*train\.csv, .*test\.json has changed since this run was submitted; submit the run again$"
-    )
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError) as caught:
         fetch_dataset(tmp_path / "other", **files, content_hash=content_hash)
+    assert caught.value.setting == "content_hash"
     assert not (tmp_path / "other").exists()
 
 
@@ -244,21 +243,24 @@ def test_validation_needs_the_columns_of_train(files, tmp_path):
 
 def test_one_class_only(files, tmp_path):
     Path(files["train_file"]).write_text("sentence,label\na,pos\nb,pos\n")
-    with pytest.raises(DataError, match=r"train\.csv: train_file: all rows have the label 'pos'"):
+    with pytest.raises(DataError) as caught:
         fetch_dataset(tmp_path / "dataset", **files)
+    assert caught.value.setting == "train_file"
 
 
 def test_an_output_in_use_keeps_what_it_has(files, tmp_path):
-    with pytest.raises(OutputError, match="is already in use"):
+    with pytest.raises(OutputError) as caught:
         fetch_dataset(tmp_path, **files)
+    assert caught.value.setting == "output"
     assert Path(files["train_file"]).exists()
 
 
 def test_a_full_disk_is_found_before_the_rows_are_read(files, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10, 10, 0))
-    with pytest.raises(OutputError, match="GB free, but the data set needs"):
+    with pytest.raises(OutputError) as caught:
         fetch_dataset(tmp_path / "dataset", **files)
+    assert caught.value.setting == "output"
 
 
 def test_the_first_rows_of_each_split(files, tmp_path):

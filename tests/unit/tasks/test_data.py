@@ -135,8 +135,9 @@ def test_types_are_found_where_the_first_rows_do_not_tell_them(tmp_path, tokeniz
 def test_no_rows_at_all(tmp_path, tokenizer, texts):
     dataset = make_dataset(tmp_path / "d", texts, [0] * len(texts))
     for _ in range(2):  # made, and from the cache
-        with pytest.raises(DataError, match=r"^dataset: the train split of .* gives no rows of tokens at max_seq_len"):
+        with pytest.raises(DataError) as caught:
             WithoutShort().load_split(dataset, "train", tokenizer, 8)
+        assert caught.value.setting == "dataset"
 
 
 def test_a_folder_that_was_never_finished_is_not_read(dataset, tokenizer, monkeypatch):
@@ -231,17 +232,18 @@ def test_rows_that_are_split_and_not_cut_are_no_reason_to_warn(dataset, tokenize
 
 
 def test_a_length_beyond_the_model(dataset, tokenizer):
-    with pytest.raises(
-        ConfigError, match=r"^max_seq_length: expected at most 16, the tokens that the model can read, got 17"
-    ):
+    with pytest.raises(ConfigError) as caught:
         TASK.load_split(dataset, "train", tokenizer, 17)
+    assert caught.value.setting == "max_seq_length"
 
 
 def test_a_length_without_room_for_text(dataset, tokenizer):
-    with pytest.raises(ConfigError, match=r"^max_seq_length: expected at least 3, got 2"):
+    with pytest.raises(ConfigError) as caught:
         TASK.load_split(dataset, "train", tokenizer, 2)
+    assert caught.value.setting == "max_seq_length"
 
 
 def test_a_split_that_the_data_does_not_have(dataset, tokenizer):
-    with pytest.raises(DataError, match=r"has no split 'test'; it has train, validation"):
+    with pytest.raises(DataError) as caught:
         TASK.load_split(dataset, "test", tokenizer, 8)
+    assert caught.value.setting == "dataset"

@@ -69,8 +69,9 @@ def test_the_columns_are_the_same_but_for_the_label(case, tmp_path):
 @pytest.mark.parametrize("case", CASES, indirect=True)
 def test_a_reader_of_labelled_rows_needs_their_label(case):
     _, reader, _, test, label = case
-    with pytest.raises(DataError, match=rf"^label_column: .*\(test_file\) has no column '{label}'"):
+    with pytest.raises(DataError) as caught:
         reader.read(next(test.rows()), test)
+    assert caught.value.setting == "label_column"
 
 
 @pytest.mark.parametrize("case", CASES, indirect=True)

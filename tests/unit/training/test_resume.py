@@ -86,27 +86,27 @@ def test_resume_with_another_recipe_is_refused(make_trainer):
     settings = {"distill_teacher": "disable", "save_strategy": "steps", "save_steps": 2}
     make_trainer(recipe=RECIPE, callbacks=[StopAt(2)], **settings).train()
     other = make_trainer(recipe=RECIPE.replace("0.003", "0.004"), **settings)
-    with pytest.raises(ModelError, match=r"recipe: .* differs from the recipe with which .*checkpoint-2 was made"):
+    with pytest.raises(ModelError) as caught:
         other.train(resume_from_checkpoint=True)
+    assert caught.value.setting == "recipe"
 
 
 def test_resume_with_other_data_is_refused(make_trainer):
     settings = {"recipe": RECIPE, "distill_teacher": "disable", "save_strategy": "steps", "save_steps": 2}
     make_trainer(callbacks=[StopAt(2)], **settings).train()
     other = make_trainer(rows=make_rows(64), **settings)
-    with pytest.raises(ModelError, match="made with 4 steps in an epoch, this training has 8"):
+    with pytest.raises(ModelError) as caught:
         other.train(resume_from_checkpoint=True)
+    assert caught.value.setting == "resume_from_checkpoint"
 
 
 def test_resume_by_a_recipe_of_a_training_without_one_is_refused(make_trainer):
     settings = {"save_strategy": "steps", "save_steps": 2}
     make_trainer(max_steps=2, **settings).train()
     other = make_trainer(recipe=RECIPE, distill_teacher="disable", **settings)
-    message = (
-        "^resume_from_checkpoint: .*checkpoint-2 was made without a recipe; resume without one, or start from its "
-    )
-    with pytest.raises(ModelError, match=message):
+    with pytest.raises(ModelError) as caught:
         other.train(resume_from_checkpoint=True)
+    assert caught.value.setting == "resume_from_checkpoint"
 
 
 @pytest.mark.parametrize("end", [{"stop_epoch": 1.5}, {"recipe": RECIPE.replace("end_epoch: 3.0", "end_epoch: 2.5")}])
@@ -175,6 +175,6 @@ def test_a_recipe_begins_anew_in_the_batches_that_fit_into_memory(make_trainer):
 
 def test_a_recipe_cannot_begin_anew_with_weights_that_it_has_changed(make_trainer):
     trainer = make_trainer(recipe=AT_ONCE, auto_find_batch_size=True, callbacks=[OutOfMemory(step=1)])
-    message = "^auto_find_batch_size: memory ran out .*; set per_device_train_batch_size to 7 instead$"
-    with pytest.raises(ModelError, match=message):
+    with pytest.raises(ModelError) as caught:
         trainer.train()
+    assert caught.value.setting == "auto_find_batch_size"

@@ -163,9 +163,9 @@ def test_the_steps_refuse_another_tokenizer_and_name_the_flag(student, other, da
 @pytest.mark.parametrize("name", ["TokenClassification", "QuestionAnswering", "MaskedLM"])
 def test_outputs_of_tokens_cannot_come_from_other_tokens(name, student, other, dataset):
     model = getattr(transformers, f"BertFor{name}")(loaded(student).config)
-    reason = "the outputs of this task belong to tokens, so both must read the same ones"
-    with pytest.raises(ModelError, match=f"distill_teacher: .*other has another tokenizer .*: .*; {reason}"):
+    with pytest.raises(ModelError) as caught:
         teacher_rows(TASK, model, student, other, dataset, 16, use_teacher_tokenizer=True)
+    assert caught.value.setting == "teacher"
 
 
 @pytest.mark.parametrize("use_teacher_tokenizer", [True, False])

@@ -369,12 +369,12 @@ def test_a_checkpoint_of_another_model_is_refused(make_trainer):
     trainer = make_trainer()
     trainer.model.all_tied_weights_keys = {"tied": "table"}
     trainer._issue_warnings_after_load(SimpleNamespace(missing_keys=["tied"], unexpected_keys=[]))
-    with pytest.raises(
-        ModelError, match="resume_from_checkpoint: the checkpoint lacks 1 tensors, first 'query.weight'"
-    ):
+    with pytest.raises(ModelError) as caught:
         trainer._issue_warnings_after_load(SimpleNamespace(missing_keys=["tied", "query.weight"], unexpected_keys=[]))
-    with pytest.raises(ModelError, match="the checkpoint has, and the model has not, 2 tensors, first 'scale'"):
+    assert caught.value.setting == "resume_from_checkpoint"
+    with pytest.raises(ModelError) as caught:
         trainer._issue_warnings_after_load(SimpleNamespace(missing_keys=[], unexpected_keys=["scale", "zero_point"]))
+    assert caught.value.setting == "resume_from_checkpoint"
 
 
 def test_the_private_parts_of_transformers_that_we_override_are_still_there():

@@ -7,8 +7,9 @@ import pytest
 
 from sparse_core.cli import main as cli
 from sparse_core.cli.sparseml import TITLES, sparseml_command
-from sparse_core.cli.sparseml.arguments import COMMANDS
-from sparse_core.tasks import TASKS
+from sparse_core.tasks import TASKS, task_commands
+
+COMMANDS = task_commands()
 
 
 def test_every_task_has_a_command():

@@ -6,10 +6,11 @@ import logging
 import datasets
 import pytest
 
-from sparse_core.cli.sparseml.arguments import COMMANDS
 from sparse_core.cli.sparseml.data import dataset_directory, settings_of, task_args
 from sparse_core.errors import ConfigError, DataError
-from sparse_core.tasks import read_examples, read_schema
+from sparse_core.tasks import read_examples, read_schema, task_commands
+
+COMMANDS = task_commands()
 
 
 @pytest.fixture
@@ -133,18 +134,21 @@ def test_limits_count_the_rows_of_both_data_sets(fetch, tmp_path):
 
 def test_mistakes_name_flags_that_the_command_has(fetch, files, tmp_path):
     questions, words = str(files / "qa.json"), str(files / "words.jsonl")
-    with pytest.raises(DataError, match=r"^--text_column_name: .* has no column 'question'"):
+    with pytest.raises(DataError) as caught:
         fetch("question_answering", train_file=words, validation_file=words)
-    with pytest.raises(DataError, match=r"^--label_column_name: .* has no column 'right'"):
+    assert caught.value.setting == "text_column_name"
+    with pytest.raises(DataError) as caught:
         fetch("question_answering", train_file=questions, validation_file=questions, label_column_name="right")
+    assert caught.value.setting == "label_column_name"
     for task, file in (("question_answering", questions), ("token_classification", words)):
         with pytest.raises(DataError) as caught:
             fetch(task, train_file=file)
         assert caught.value.setting == "validation_file"
         assert read_schema(fetch(task, train_file=file, validation_ratio=0.5)).num_rows["validation"] >= 3
-    with pytest.raises(DataError, match=r"^--text_column_name: not given, and .* has 2 columns of text; name one of"):
+    with pytest.raises(DataError) as caught:
         (tmp_path / "two.csv").write_text("a,b\nx,y\n")
         fetch("masked_language_modeling", train_file=str(tmp_path / "two.csv"))
+    assert caught.value.setting == "text_column_name"
     (tmp_path / "none.jsonl").write_text('{"question": "a", "context": "b", "answers": []}\n')
     with pytest.raises(DataError) as caught:
         fetch("question_answering", train_file=str(tmp_path / "none.jsonl"), validation_file=questions)

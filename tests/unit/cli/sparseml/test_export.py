@@ -102,13 +102,15 @@ def test_what_no_export_has_made_is_left_alone(classifier):
     target.rmdir()
     export_words(*words)
     (target / "notes.txt").write_text("mine")
-    with pytest.raises(OutputError, match="holds notes.txt"):
+    with pytest.raises(OutputError) as caught:
         export_words(*words)
+    assert caught.value.setting == "--model_path"
     assert (target / "notes.txt").read_text() == "mine" and (target / "model.onnx").exists()
     shutil.rmtree(target)
     target.write_text("a file")
-    with pytest.raises(OutputError, match="holds deployment, which no export"):
+    with pytest.raises(OutputError) as caught:
         export_words(*words)
+    assert caught.value.setting == "--model_path"
 
 
 def test_a_graph_that_computes_something_else_is_not_published(classifier, monkeypatch):
@@ -121,8 +123,9 @@ def test_a_graph_that_computes_something_else_is_not_published(classifier, monke
         return lambda inputs: {name: value + 1 for name, value in forward(session)(inputs).items()}
 
     monkeypatch.setattr(generated, "session_forward", wrong)
-    with pytest.raises(ExportError, match="on generated tokens the outputs of the optimized .* differ from torch's by"):
+    with pytest.raises(ExportError) as caught:
         export_words(*words)
+    assert caught.value.setting == "--model_path"
     assert (target / "manifest.json").read_text() == before
     assert sorted(path.name for path in target.parent.iterdir()) == ["deployment", "model"]
 

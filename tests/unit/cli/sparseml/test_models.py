@@ -59,23 +59,22 @@ def test_a_tokenizer_with_more_tokens_than_the_model_has_embeddings(task, studen
     larger = transformers.AutoTokenizer.from_pretrained(model)
     larger.add_tokens(["new", "newer"])
     larger.save_pretrained(tmp_path / "larger")
-    message = (
-        f"^--tokenizer_name: the tokenizer of {tmp_path}/larger has 30 tokens, but the model has embeddings for 28 only"
-    )
-    with pytest.raises(ModelError, match=message):
+    with pytest.raises(ModelError) as caught:
         student(task, model_name_or_path=model, tokenizer_name=tmp_path / "larger")
+    assert caught.value.setting == "tokenizer_name"
 
 
 @pytest.mark.parametrize(
-    ("files", "message"),
-    [({}, "{} has no tokenizer; expected one of"), ({"tokenizer.json": "{"}, "the tokenizer of {} cannot be loaded")],
+    ("files", "setting"),
+    [({}, "tokenizer_name"), ({"tokenizer.json": "{"}, "tokenizer_name")],
 )
-def test_a_tokenizer_that_is_none_names_its_flag(files, message, student, model, tmp_path):
+def test_a_tokenizer_that_is_none_names_its_flag(files, setting, student, model, tmp_path):
     (tmp_path / "other").mkdir()
     for name, text in files.items():
         (tmp_path / "other" / name).write_text(text)
-    with pytest.raises(ModelError, match=f"^--tokenizer_name: {message.format(tmp_path / 'other')}"):
+    with pytest.raises(ModelError) as caught:
         student(model_name_or_path=model, tokenizer_name=tmp_path / "other")
+    assert caught.value.setting == setting
 
 
 def test_a_model_from_scratch(student, model, caplog):

@@ -9,10 +9,9 @@ import pytest
 import torch
 import transformers
 
-from sparse_core.cli.sparseml.arguments import COMMANDS
 from sparse_core.cli.sparseml.parser import parse
 from sparse_core.errors import ConfigError, DependencyError
-from sparse_core.tasks import get_task
+from sparse_core.tasks import get_task, task_commands
 from sparse_core.training import TrainingArguments, checks
 from sparse_core.training.old_arguments import IGNORED, OLD_NAMES, RENAMED
 
@@ -38,6 +37,8 @@ full_determinism torchdynamo ray_scope ddp_timeout torch_compile torch_compile_b
 dispatch_batches split_batches include_tokens_per_second include_num_input_tokens_seen neftune_noise_alpha
 optim_target_modules
 """.split()
+
+COMMANDS = task_commands()
 
 
 def test_every_flag_of_transformers_4_40_is_known():

@@ -9,15 +9,15 @@ import pytest
 from sparse_core.errors import ConfigError
 from sparse_core.export.samples import write_samples
 from sparse_core.tasks import DatasetSchema, get_task
+from sparse_core.tasks.predicted import Predicted
 from sparse_core.tasks.question_answering.answers import WindowAnswer
-from sparse_core.training.predictions import write_predictions
 
 NO_ROWS = datasets.Dataset.from_dict({})
 
 
 def write(directory, task, predictions, labels=(), name="", rows=NO_ROWS, examples=NO_ROWS, tokenizer=None):
     schema = DatasetSchema(task.name, {}, list(labels), {})
-    return write_predictions(directory, name, task, schema, predictions, rows, examples, tokenizer)
+    return task.write_predictions(directory, name, Predicted(predictions, rows, examples, schema, tokenizer))
 
 
 def test_classes(tmp_path):

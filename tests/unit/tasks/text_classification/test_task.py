@@ -174,15 +174,16 @@ def test_models_are_compared_by(kind, primary):
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "setting"),
     [
         (
             {**REGRESSION, "metrics": ["pearson", "f1"]},
-            "f1 is no score of regression; accepted are pearson and spearmanr",
+            "task_args.metrics",
         ),
-        ({**MULTI, "metrics": ["f1"]}, "f1 is no score of multi_label_classification; accepted are none"),
+        ({**MULTI, "metrics": ["f1"]}, "task_args.metrics"),
     ],
 )
-def test_scores_of_another_kind_of_label(options, message):
-    with pytest.raises(ConfigError, match=f"^task_args: metrics: {message}$"):
+def test_scores_of_another_kind_of_label(options, setting):
+    with pytest.raises(ConfigError) as caught:
         get_task("text_classification", options)
+    assert caught.value.setting == setting

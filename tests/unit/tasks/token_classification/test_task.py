@@ -300,29 +300,34 @@ def test_a_random_model_is_not_perfect(bert):
 
 
 def test_a_teacher_needs_a_head_for_these_tags(bert, tmp_path):
-    with pytest.raises(ModelError, match=r"^teacher: .* has no trained head \(classifier.bias is missing\)"):
-        TASK.load_model(bert, SCHEMA, trained_head=True, setting="teacher")
+    with pytest.raises(ModelError) as caught:
+        TASK.load_model(bert, SCHEMA, trained_head=True)
+    assert caught.value.setting == "model"
     shutil.copytree(bert, tmp_path / "trained")
     TASK.load_model(bert, SCHEMA).save_pretrained(tmp_path / "trained")
     model = TASK.load_model(tmp_path / "trained", SCHEMA, trained_head=True)
     assert model.config.architectures == ["BertForTokenClassification"] and not model.training
     other = DatasetSchema("token_classification", {}, ["O", "B-PER"], {})
-    with pytest.raises(ModelError, match=r"4 labels"):
+    with pytest.raises(ModelError) as caught:
         TASK.load_model(tmp_path / "trained", other, trained_head=True)
+    assert caught.value.setting == "model"
 
 
 @pytest.mark.parametrize("names", [["O", "O"], ["O", " O"], ["O", ""]])
 def test_tag_names_differ(names):
-    with pytest.raises(ConfigError, match=r"^task_args: tag_names: expected names that are not empty and differ, got"):
+    with pytest.raises(ConfigError) as caught:
         get_task("token_classification", {"tag_names": names})
+    assert caught.value.setting == "task_args.tag_names"
 
 
 def test_unknown_options():
-    with pytest.raises(ConfigError, match=r"has no option 'label_all'; .*did you mean 'label_all_tokens'\?"):
+    with pytest.raises(ConfigError) as caught:
         get_task("token_classification", {"label_all": True})
+    assert caught.value.setting == "task_args.label_all"
 
 
 def test_scores_need_the_names_that_the_data_has():
     rows = datasets.Dataset.from_dict({"labels": LABELS})
-    with pytest.raises(ConfigError, match=r"^task_args: tag_names: not given, and without data there are none"):
+    with pytest.raises(ConfigError) as caught:
         get_task("token_classification").score(PREDICTED, rows, rows)
+    assert caught.value.setting == "task_args.tag_names"
