@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import logging
 
@@ -74,4 +73,4 @@ def test_the_flag_must_be_set(inputs, tmp_path):
 
 @pytest.mark.parametrize("step", [prune, sparse_transfer, qat_finalize])
 def test_no_step_gives_a_teacher_its_own_tokens_unasked(step):
-    assert inspect.signature(step).parameters["use_teacher_tokenizer"].default is False
+    assert step.read_settings({}).use_teacher_tokenizer is False

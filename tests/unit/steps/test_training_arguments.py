@@ -106,9 +106,9 @@ def test_a_training_that_ends_early_is_not_published(step, at, inputs, tmp_path,
         control.should_training_stop = control.should_training_stop or state.global_step == at
 
     monkeypatch.setattr(ProgressCallback, "on_step_end", stop)
-    message = f"^{step.__name__}: the training ended at step {at} of 4, before the recipe's end or what this step does"
-    with pytest.raises(ModelError, match=message):
+    with pytest.raises(ModelError) as caught:
         step(**inputs, output=tmp_path / "out", **few)
+    assert caught.value.setting == "training_arguments"
     assert not (tmp_path / "out").exists()
 
 

@@ -183,14 +183,6 @@ def test_a_killed_writer_leaves_nothing_that_is_taken_for_whole(tmp_path, tokeni
     assert len(rows) == 3000 and set(rows["length"][:]) == {3, 5}
 
 
-def test_another_process_that_was_faster_wins(dataset, tokenizer, monkeypatch):
-    TASK.load_split(dataset, "train", tokenizer, 8)
-    (folder,) = folders()
-    changed_at = (folder / "tokens.arrow").stat().st_mtime_ns
-    sparse_core.tasks.data._write_tokens(TASK, dataset / "train.arrow", tokenizer, 8, folder)
-    assert folders() == [folder] and (folder / "tokens.arrow").stat().st_mtime_ns == changed_at
-
-
 @pytest.mark.slow
 def test_several_processes_give_the_same_rows(dataset, tokenizer, monkeypatch, tmp_path):
     alone = TASK.load_split(dataset, "train", tokenizer, 8).to_dict()

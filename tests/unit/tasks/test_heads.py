@@ -128,7 +128,7 @@ def test_a_head_of_another_size_is_made_new_for_training_and_said(tmp_path, capl
         model = TASK.load_model(directory, BINARY)
     assert model.classifier.weight.shape == (2, 8) and torch.isfinite(model.classifier.weight).all()
     assert [record.getMessage() for record in caplog.records] == [
-        f"--model_name_or_path: the head of {directory} is for 3 labels (entailment, neutral, contradiction), the data "
+        f"the head of {directory} is for 3 labels (entailment, neutral, contradiction), the data "
         "has 2 (0, 1); a new head takes its place"
     ]
 

@@ -71,7 +71,7 @@ def test_the_main_help_lists_them(capsys):
             ["train.question-answering"],
             "unknown command 'train.question-answering'; did you mean 'question_answering'?",
         ),
-        (["export_onnx", "--model_path", "m"], "--task: not given"),
+        (["export_onnx", "--model_path", "m"], "--task: is not given"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_1(words, message, capsys, tmp_path, monkeypatch):

@@ -240,23 +240,23 @@ def test_several_processes_are_refused(run, monkeypatch):
 
 def test_settings_that_the_recipe_overrules_are_named(run, caplog):
     run(num_train_epochs=7, learning_rate=1, preprocessing_num_workers=3, use_fast_tokenizer=False)
-    assert "--num_train_epochs has no effect: the recipe says the number of epochs" in caplog.text
-    assert "--learning_rate has no effect: the recipe says the learning rate" in caplog.text
+    assert "--num_train_epochs has no effect: the recipe decides the number of epochs" in caplog.text
+    assert "--learning_rate has no effect: the recipe decides the learning rate" in caplog.text
     assert "--use_fast_tokenizer false has no effect" in caplog.text
 
 
-def test_a_head_for_other_labels_is_named_by_the_flag(run, files, tmp_path, caplog):
+def test_a_new_head_for_other_labels_is_said(run, files, tmp_path, caplog):
     run()
     (tmp_path / "three.csv").write_text("text,label\na,x\nb,y\nc,z\n")
     rows = {"train_file": tmp_path / "three.csv", "validation_file": tmp_path / "three.csv"}
     run(**rows, model_name_or_path=tmp_path / "out", output_dir=tmp_path / "again")
-    assert f"--model_name_or_path: the head of {tmp_path / 'out'} is for 2 labels" in caplog.text
+    assert f"the head of {tmp_path / 'out'} is for 2 labels" in caplog.text
 
 
 def test_the_teachers_tokenizer_without_a_teacher_has_no_effect(run, caplog):
     caplog.set_level("INFO", "sparse_core")
     run(use_teacher_tokenizer=True)
-    assert "--use_teacher_tokenizer has no effect: nothing is distilled" in caplog.messages
+    assert "use_teacher_tokenizer has no effect: nothing is distilled" in caplog.messages
 
 
 def test_a_length_beyond_the_models_is_the_models(run, caplog):
@@ -264,10 +264,10 @@ def test_a_length_beyond_the_models_is_the_models(run, caplog):
     assert "max_seq_length: 384 tokens are more than the model can read; taken as 32" in caplog.text
 
 
-def test_a_training_that_diverges_is_named_and_its_scores_are_json(run, tmp_path, caplog):
-    run(recipe=None, num_train_epochs=1, learning_rate=1e30, max_grad_norm=0)
-    assert "eval_loss is nan: the training has diverged" in caplog.text
-    assert json.loads((tmp_path / "out" / "eval_results.json").read_text())["eval_loss"] is None
+def test_a_training_that_diverges_is_refused(run, tmp_path):
+    with pytest.raises(ModelError):
+        run(recipe=None, num_train_epochs=1, learning_rate=1e30, max_grad_norm=0)
+    assert not (tmp_path / "out" / "eval_results.json").exists()
 
 
 def test_a_recipe_that_distils_needs_a_teacher(run, distilling_recipe, tmp_path, caplog):
