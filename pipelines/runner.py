@@ -176,4 +176,4 @@ def _publish(outputs: dict[str, Any], output_dir: Path) -> None:
         with publishing_file(output_dir / name) as partial:
             shutil.copyfile(report / name, partial)
     with publishing(output_dir / DEPLOYMENT, replace=True) as staging:
-        shutil.copytree(deployment / "deployment", staging, dirs_exist_ok=True)
+        shutil.copytree(deployment, staging, dirs_exist_ok=True)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from sparse_core.artifacts.deployment import DeploymentRecord
+from sparse_core.artifacts.deployment import Deployment, DeploymentRecord
 from sparse_core.artifacts.model import Model
 from sparse_core.artifacts.record import RunRecord
 from sparse_core.errors import ConfigError, ModelError, listed, nearest, renamed_settings
@@ -17,8 +16,6 @@ from sparse_core.store import identity
 MAX_CANDIDATES = 8
 _LONGEST_NAME = 40
 _MAX_LISTED = 10
-_ONNX_NAME = "model.onnx"
-_LABELS_NAME = "labels.json"
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ class CandidateFolder:
     @property
     def onnx(self) -> Path:
         """The ONNX file of a deployment."""
-        return self.directory / _ONNX_NAME
+        return Deployment(self.directory).onnx
 
     def config(self) -> dict[str, Any]:
         """Content of `config.json`.
@@ -125,7 +122,7 @@ def require_fitting_deployment(
 
     record = DeploymentRecord.read(candidate.directory)
     outputs = [output.name for output in onnx.load(candidate.onnx, load_external_data=False).graph.output]
-    labels = _labels(candidate.directory)
+    labels = Deployment(candidate.directory).labels()
     if record and record.task and record.task != task:
         problem = f"is for {record.task}, and the data is for {task}"
     elif missing := [name for name in output_names if name not in outputs]:
@@ -149,13 +146,11 @@ def _require_name(name: str) -> None:
 
 def _detect(name: str, path: Path) -> tuple[Path, Literal["model", "deployment"]]:
     """The folder with a candidate's files, and what it is."""
-    for directory in (path, path / "deployment"):
-        if (directory / _ONNX_NAME).is_file():
-            return directory, "deployment"
+    if Deployment(path).onnx.is_file():
+        return path, "deployment"
     with renamed_settings({"model": setting_of(name)}):
         Model(path).config()
-        if not (Model(path).directory / _ONNX_NAME).is_file():
-            Model(path).weight_files()
+        Model(path).weight_files()
     return path, "model"
 
 
@@ -179,11 +174,6 @@ def _with_sources(folders: Sequence[CandidateFolder]) -> list[CandidateFolder]:
         return by_content.get(exported.get(folder.name, ""), by_record)
 
     return [replace(folder, exported_from=source_of(folder)) for folder in folders]
-
-
-def _labels(directory: Path) -> list[str]:
-    path = directory / _LABELS_NAME
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
 
 
 def _listed_labels(labels: Sequence[str]) -> str:

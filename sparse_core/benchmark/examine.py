@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import onnx
 
+from sparse_core.artifacts.deployment import Deployment
 from sparse_core.artifacts.model import Model
 from sparse_core.artifacts.report_parts import Candidate, ExportCheck, RecipeSpan, Score
 from sparse_core.benchmark.candidates import CandidateFolder
@@ -19,7 +19,7 @@ from sparse_core.benchmark.model_files import describe_onnx
 from sparse_core.benchmark.onnx_weights import count_weights
 from sparse_core.errors import renamed_settings
 from sparse_core.export.onnx import export_model, model_inputs
-from sparse_core.export.settings import OPSETS
+from sparse_core.export.options import NEWEST_OPSET, OLDEST_OPSET
 from sparse_core.modifiers.base import UNSET_EPOCH
 from sparse_core.modifiers.pruning.report import sparsity_report
 from sparse_core.modifiers.quantization.hf_quantizer import quantization_of
@@ -34,7 +34,6 @@ FLOAT, INT8, SIMULATED_INT8 = "fp32", "int8", "int8 simulated"
 """Precisions: a model in torch only simulates int8, in float32."""
 _FLOAT_BYTES = 4
 _DEFAULT_OPSET = 14
-_VERIFICATION_NAME = "verification.json"
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def _common_opset(folders: Sequence[CandidateFolder]) -> int:
         if folder.kind == "deployment":
             versions = onnx.load(folder.onnx, load_external_data=False).opset_import
             own = next(entry.version for entry in versions if entry.domain in ("", "ai.onnx"))
-            return min(max(own, OPSETS[0]), OPSETS[-1])
+            return min(max(own, OLDEST_OPSET), NEWEST_OPSET)
     return _DEFAULT_OPSET
 
 
@@ -158,11 +157,9 @@ def _with_all_scores(
 
 
 def _verification(directory: Path) -> ExportCheck | None:
-    """What the export measured; None where it left no record."""
-    for path in (directory / _VERIFICATION_NAME, directory.parent / _VERIFICATION_NAME):
-        if path.is_file():
-            return ExportCheck.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    return None
+    """What the export measured; None where it compared no rows."""
+    verification = Deployment(directory).verification()
+    return ExportCheck.model_validate(verification) if verification else None
 
 
 def _recipe_spans(directory: Path) -> list[RecipeSpan]:

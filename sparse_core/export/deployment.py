@@ -1,4 +1,4 @@
-"""The directory that an application is given: the ONNX file and all that is needed to use it."""
+"""Completes a deployment: config, tokenizer, labels, recipe and record beside the ONNX file."""
 
 from __future__ import annotations
 
@@ -11,51 +11,50 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from sparse_core.artifacts.deployment import DeploymentRecord
-from sparse_core.artifacts.recipe import RECIPE_NAME
-from sparse_core.store import write_json
+from sparse_core.artifacts.deployment import EXPORT_STEP, Deployment, DeploymentRecord
+from sparse_core.artifacts.model import Model
 from sparse_core.tasks.tokenizers import save_tokenizer
 
 if TYPE_CHECKING:
     from sparse_core.tasks import Task
 
-MODEL_NAME = "model.onnx"
 _VERSIONED_PACKAGES = ("torch", "transformers", "onnx", "onnxruntime")
 
 
-def write_deployment(
-    directory: Path,
+def complete_deployment(
+    deployment: Deployment,
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
     task: Task,
-    max_seq_length: int,
-    recipe: Path,
+    model_folder: Path,
     label_names: Sequence[str],
-    **facts: Any,
+    **record: Any,
 ) -> None:
-    """Adds config, tokenizer, labels, recipe and manifest to a `directory` that has the ONNX file.
+    """Adds config, tokenizer, labels, recipe and record to a folder that holds the ONNX file.
 
     Args:
-        directory: holds `model.onnx`; existing files of the same names are replaced.
+        deployment: the folder; existing files of the same names are replaced.
         model: gives config.json.
         tokenizer: gives the tokenizer's files.
-        task: what the model predicts. Its name and options go into manifest.json: answers depend on them.
-        max_seq_length: most tokens in a row when the model was measured, for manifest.json.
-        recipe: recipe.yaml of the training, copied where it exists.
-        label_names: labels.json, in the order of the logits; no such file where there are none.
-        facts: more JSON values for manifest.json, which has each file's SHA-256 and the versions of the packages.
+        task: what the model predicts; answers depend on its name and options, so the record holds them.
+        model_folder: folder of the model; its recipe is copied where it has one.
+        label_names: in the order of the logits; empty where the task has none.
+        record: more fields of the record.
     """
+    directory = deployment.directory
     config = copy.deepcopy(model.config)
-    # Both describe torch weights, of which this directory has none.
-    for name in ("quantization_config", "attn_implementation"):
+    for name in ("quantization_config", "attn_implementation"):  # both describe torch weights, which are not here
         if hasattr(config, name):
             delattr(config, name)
     config.save_pretrained(directory)
     save_tokenizer(tokenizer, directory)
-    if label_names:
-        write_json(directory / "labels.json", list(label_names))
-    if recipe.is_file():
-        shutil.copyfile(recipe, directory / RECIPE_NAME)
-    versions = {name: version(name) for name in _VERSIONED_PACKAGES}
-    use = {"task": task.name, "task_args": task.options.model_dump(mode="json"), "max_seq_length": max_seq_length}
-    DeploymentRecord(step="export_onnx", versions=versions, **use, **facts).write(directory)
+    deployment.write_labels(list(label_names))
+    if Model(model_folder).recipe_path.is_file():
+        shutil.copyfile(Model(model_folder).recipe_path, Model(directory).recipe_path)
+    DeploymentRecord(
+        step=EXPORT_STEP,
+        task=task.name,
+        task_args=task.options.model_dump(mode="json"),
+        versions={name: version(name) for name in _VERSIONED_PACKAGES},
+        **record,
+    ).write(directory)

@@ -69,7 +69,9 @@ class Int8FakeQuantize(nn.Module):
         """
         if not self.is_observed:
             raise ExportError(
-                f"model: the range of {self.name} was never observed; train the quantized model for at least one step"
+                "model",
+                f"the range of {self.name} was never observed",
+                fix="train the quantized model for at least one step",
             )
         return _QuantizeDequantize.apply(x, self.scale, self.zero_point)
 

@@ -15,7 +15,8 @@ from transformers import PreTrainedModel
 
 from sparse_core.errors import DependencyError, ExportError
 from sparse_core.export.int8_modules import StoredType, swap_quantized_modules
-from sparse_core.export.settings import require_format
+from sparse_core.export.options import ExportOptions
+from sparse_core.fields import validated
 from sparse_core.modifiers.quantization.hf_quantizer import quantization_of
 
 logger = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ def export_model(
         ConfigError: `opset` or `weight_type` is not one of those accepted.
         ExportError: the model was quantized but never trained so, or the exporter wrote another opset.
     """
-    require_format(opset, weight_type)
+    validated(ExportOptions, {"opset": opset, "weight_type": weight_type})
     stored_type = _stored_type(model, weight_type)
     traced = _TracedModel(_copy_sharing_tensors(model), input_names or model_inputs(model))
     if stored_type is None:
@@ -172,7 +173,7 @@ def _require_opset(path: Path, opset: int) -> None:
     try:
         import onnx
     except ImportError:
-        raise DependencyError("onnx is not installed; pip install 'sparse-pipelines[export]'") from None
+        raise DependencyError("", "onnx is not installed", fix="pip install 'sparse-pipelines[export]'") from None
     written = {entry.domain or "ai.onnx": entry.version for entry in onnx.load(path).opset_import}
     if written != {"ai.onnx": opset}:
-        raise ExportError(f"opset: {opset} was asked for, but the exporter wrote {written}")
+        raise ExportError("opset", f"the exporter wrote {written}", accepted=str(opset))

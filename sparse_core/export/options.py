@@ -8,11 +8,13 @@ from pydantic import Field
 
 from sparse_core.fields import Options
 
+OLDEST_OPSET, NEWEST_OPSET = 13, 17
+
 
 class ExportOptions(Options):
     """How a model is written as ONNX, and how closely ONNX Runtime must agree with torch."""
 
-    opset: int = Field(14, ge=13, le=17, description="ONNX opset version.")
+    opset: int = Field(14, ge=OLDEST_OPSET, le=NEWEST_OPSET, description="ONNX opset version.")
     weight_type: Literal["auto", "int8", "uint8"] = Field(
         "auto",
         description="How the weights of quantized Linear layers are stored; auto takes int8 where no CPU can overflow.",

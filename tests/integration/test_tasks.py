@@ -147,9 +147,9 @@ def test_metrics_and_onnx_parity(run):
     assert verification["metric"] == metrics[0]
     # other batches than in the evaluation: at the border between two codes that changes single predictions of 24 rows
     assert verification["torch_metrics"][metrics[0]] == pytest.approx(scores[f"eval_{metrics[0]}"], abs=0.1)
-    graph = onnx.load(root / "onnx" / "deployment" / "model.onnx").graph
+    graph = onnx.load(root / "onnx" / "model.onnx").graph
     assert "DequantizeLinear" in {node.op_type for node in graph.node}
-    assert (root / "onnx" / "deployment" / "tokenizer.json").is_file()
+    assert (root / "onnx" / "tokenizer.json").is_file()
 
 
 def test_the_report_has_every_metric_of_every_engine(run, tmp_path):

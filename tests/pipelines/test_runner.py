@@ -12,11 +12,11 @@ from sparse_pipelines.pipelines.summary import time_line
 
 def test_results_are_replaced_as_a_whole(tmp_path):
     report, deployment, output = tmp_path / "r", tmp_path / "d", tmp_path / "out"
-    (deployment / "deployment").mkdir(parents=True)
+    deployment.mkdir()
     report.mkdir()
     (output / "deployment").mkdir(parents=True)
     (output / "deployment" / "stale").write_text("")
-    (deployment / "deployment" / "model.onnx").write_text("onnx")
+    (deployment / "model.onnx").write_text("onnx")
     for name in runner.RESULTS:
         (report / name).write_text(name)
     outputs = {"report": SimpleNamespace(path=str(report)), "deployment": SimpleNamespace(path=str(deployment))}

@@ -9,8 +9,11 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
-from sparse_core.export.deployment import write_deployment
+from sparse_core.artifacts.deployment import Deployment
+from sparse_core.errors import ArtifactError
+from sparse_core.export.deployment import complete_deployment
 from sparse_core.tasks import get_task
+from tests.refusals import refused
 
 MakeModel = Callable[..., PreTrainedModel]
 
@@ -33,8 +36,8 @@ def deployment(make_quantized: MakeModel, tokenizer: PreTrainedTokenizerFast, tm
     (tmp_path / "recipe.yaml").write_text("modifiers: []\n", encoding="utf-8")
     labels = ["negative", "positive"]
     task = get_task("text_classification", {"threshold": 0.7})
-    recipe = tmp_path / "recipe.yaml"
-    write_deployment(directory, model, tokenizer, task, 48, recipe, labels, opset=14, weight_type="int8")
+    record = {"max_seq_length": 48, "opset": 14, "weight_type": "int8"}
+    complete_deployment(Deployment(directory), model, tokenizer, task, tmp_path, labels, **record)
     return directory
 
 
@@ -49,7 +52,8 @@ def test_it_has_all_that_an_application_needs(deployment: Path) -> None:
 
 def test_manifest_has_hashes_versions_and_facts(deployment: Path) -> None:
     manifest = json.loads((deployment / "manifest.json").read_text())
-    assert manifest["files"]["model.onnx"] == {"sha256": hashlib.sha256(b"graph").hexdigest(), "size_bytes": 5}
+    entry = manifest["files"]["model.onnx"]
+    assert (entry["sha256"], entry["size_bytes"]) == (hashlib.sha256(b"graph").hexdigest(), 5)
     assert set(manifest["files"]) == {path.name for path in deployment.iterdir()} - {"manifest.json"}
     assert set(manifest["versions"]) == {"torch", "transformers", "onnx", "onnxruntime"}
     assert (manifest["opset"], manifest["weight_type"]) == (14, "int8")
@@ -73,7 +77,29 @@ def test_the_model_keeps_its_config_and_no_labels_are_made_up(
     make_quantized: MakeModel, tokenizer: PreTrainedTokenizerFast, tmp_path: Path
 ) -> None:
     model = make_quantized()
-    write_deployment(tmp_path, model, tokenizer, get_task("text_classification"), 48, tmp_path / "recipe.yaml", [])
+    complete_deployment(Deployment(tmp_path), model, tokenizer, get_task("text_classification"), tmp_path / "model", [])
     assert model.config.quantization_config is model.hf_quantizer.quantization_config
     assert not (tmp_path / "recipe.yaml").exists()
     assert not (tmp_path / "labels.json").exists()
+
+
+def test_it_is_read_as_it_was_written(deployment: Path) -> None:
+    read = Deployment(deployment)
+    assert read.labels() == ["negative", "positive"]
+    assert read.record().max_seq_length == 48
+    assert read.verification() == {}
+    read.write_verification({"num_rows": 3})
+    assert read.verification() == {"num_rows": 3}
+    assert read.foreign_file() == "verification.json", "written after the record, so no export wrote it"
+
+
+def test_a_damaged_file_is_named(deployment: Path) -> None:
+    (deployment / "labels.json").write_text("[")
+    with refused(ArtifactError, "deployment"):
+        Deployment(deployment).labels()
+
+
+def test_what_no_export_has_written_is_no_deployment(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").touch()
+    assert Deployment(tmp_path).record() is None
+    assert Deployment(tmp_path).foreign_file() == "mine.txt"

@@ -9,9 +9,9 @@ import transformers
 from tokenizers import Tokenizer, models
 
 from sparse_core.errors import ExportError
+from sparse_core.export import generated
 from sparse_core.export.generated import _batches, _columns, _Comparison, compare_on_generated
 from sparse_core.export.onnx import export_model, model_inputs
-from sparse_core.finetune import generated
 from sparse_core.modifiers.quantization.hf_quantizer import apply_quantization
 from sparse_core.modifiers.quantization.settings import QuantizationSettings
 from sparse_core.tasks import get_task
@@ -99,8 +99,9 @@ def test_a_graph_that_ignores_its_input_is_refused(task, tmp_path, monkeypatch):
     path = exported(model, tmp_path / "model.onnx")
     assert max(compare_on_generated(model, path, task, make_tokenizer(), 16).values()) < 1e-5
     in_place_of_onnx(monkeypatch, lambda x: x * 0 + x.mean(axis=0))
-    with pytest.raises(ExportError, match="the optimized ONNX Runtime session differ from torch's by .*at most 5.0%"):
+    with pytest.raises(ExportError) as caught:
         compare_on_generated(model, path, task, make_tokenizer(), 16)
+    assert caught.value.setting == "model"
 
 
 def test_an_output_that_is_off_is_seen_beside_one_that_is_large(tmp_path, monkeypatch):
@@ -111,8 +112,9 @@ def test_an_output_that_is_off_is_seen_beside_one_that_is_large(tmp_path, monkey
     forward = generated.session_forward
     off = lambda outputs: {**outputs, "end_logits": outputs["end_logits"] * 1.2}  # noqa: E731
     monkeypatch.setattr(generated, "session_forward", lambda session: lambda inputs: off(forward(session)(inputs)))
-    with pytest.raises(ExportError, match="differ from torch's by"):
+    with pytest.raises(ExportError) as caught:
         compare_on_generated(model, path, SPANS, make_tokenizer(), 16)
+    assert caught.value.setting == "model"
 
 
 def test_segments_are_compared_where_the_model_reads_them(tmp_path):
@@ -122,8 +124,9 @@ def test_segments_are_compared_where_the_model_reads_them(tmp_path):
     table = model.bert.embeddings.token_type_embeddings.weight
     with torch.no_grad():
         table[1] = -table[1]  # no longer what the graph has
-    with pytest.raises(ExportError, match="differ from torch's by"):
+    with pytest.raises(ExportError) as caught:
         compare_on_generated(model, path, TASK, make_tokenizer(), 16)
+    assert caught.value.setting == "model"
 
 
 def test_a_graph_without_segments_has_all_in_the_first(tmp_path):
@@ -162,8 +165,9 @@ def test_a_quantized_model_passes_within_its_own_rounding(quantized, monkeypatch
     compare_on_generated(model, path, TASK, make_tokenizer(), 16)
     noise = np.random.default_rng(0)
     in_place_of_onnx(monkeypatch, lambda x: x + (0.1 * x.std(axis=0) * noise.standard_normal(x.shape)).astype("f"))
-    with pytest.raises(ExportError, match="expected at most 5.0%"):
+    with pytest.raises(ExportError) as caught:
         compare_on_generated(model, path, TASK, make_tokenizer(), 16)
+    assert caught.value.setting == "model"
     # a model in which rounding alone does more
     other = lambda x: x + (0.1 * x.std(axis=0) * noise.standard_normal(x.shape)).astype("f")  # noqa: E731
     forward = generated.rounded_forward(model, TASK)
@@ -178,5 +182,6 @@ def test_rounding_excuses_no_graph_that_ignores_its_input(quantized, monkeypatch
     constant = lambda inputs: {"logits": np.zeros((len(inputs["input_ids"]), 2), np.float32)}  # noqa: E731
     monkeypatch.setattr(generated, "rounded_forward", lambda *_: constant)
     in_place_of_onnx(monkeypatch, lambda x: x * 0 + x.mean(axis=0))
-    with pytest.raises(ExportError, match="expected at most 50.0%"):
+    with pytest.raises(ExportError) as caught:
         compare_on_generated(model, path, TASK, make_tokenizer(), 16)
+    assert caught.value.setting == "model"

@@ -27,7 +27,7 @@ from sparse_core.errors import ConfigError, ExportError
 from sparse_core.export import onnx as export_onnx
 from sparse_core.export.int8_modules import UINT8_ZERO_POINT
 from sparse_core.export.onnx import export_model, model_inputs
-from sparse_core.export.verify import open_session
+from sparse_core.export.sessions import open_session
 from sparse_core.modifiers.quantization.hf_quantizer import apply_quantization
 from sparse_core.modifiers.quantization.modules import QuantEmbedding, QuantLinear
 from sparse_core.modifiers.quantization.settings import QuantizationSettings
@@ -377,23 +377,27 @@ def test_float_model_keeps_its_attention_implementation(make_bert: MakeModel, tm
 
 @pytest.mark.parametrize("opset", [12, 18])
 def test_opset_out_of_range_is_refused(make_bert: MakeModel, tmp_path: Path, opset: int) -> None:
-    with pytest.raises(ConfigError, match=f"opset: expected 13 to 17, got {opset}"):
+    with pytest.raises(ConfigError) as caught:
         export_model(make_bert(), tmp_path / "m.onnx", opset=opset)
+    assert caught.value.setting == "opset"
 
 
 def test_other_opset_than_asked_for_is_noticed(make_bert: MakeModel, tmp_path: Path) -> None:
     export_model(make_bert(), tmp_path / "m.onnx", opset=13)
-    with pytest.raises(ExportError, match="opset: 14 was asked for, but the exporter wrote {'ai.onnx': 13}"):
+    with pytest.raises(ExportError) as caught:
         export_onnx._require_opset(tmp_path / "m.onnx", 14)
+    assert caught.value.setting == "opset"
 
 
 def test_unknown_weight_type_is_refused(make_quantized: MakeModel, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="weight_type: expected auto, int8, uint8, got 'int4'"):
+    with pytest.raises(ConfigError) as caught:
         export_model(make_quantized(), tmp_path / "m.onnx", weight_type="int4")
+    assert caught.value.setting == "weight_type"
 
 
 def test_quantized_model_that_never_saw_data_is_refused(make_bert: MakeModel, tmp_path: Path) -> None:
     model = make_bert()
     apply_quantization(model, QuantizationSettings())
-    with pytest.raises(ExportError, match="model: the range of bert.encoder.layer.0.* was never observed; train"):
+    with pytest.raises(ExportError) as caught:
         export_model(model, tmp_path / "m.onnx")
+    assert caught.value.setting == "model"

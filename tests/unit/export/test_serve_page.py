@@ -77,7 +77,7 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Serve:
         num_outputs = 2 if task_name == "question_answering" else len(schema.label_names) or 1
         write_model(model, auto_class, schema.label_names, num_outputs)
         export_onnx(model, dataset, tmp_path / "out", max_seq_length=LENGTH)
-        (tmp_path / "out" / "deployment").rename(tmp_path / "deployment")
+        (tmp_path / "out").rename(tmp_path / "deployment")
         Path("served.py").write_text(BLOCKS["served"])
         names: dict[str, Any] = {}
         exec(compile(BLOCKS[task_name], f"{PAGE}, {task_name}", "exec"), names)

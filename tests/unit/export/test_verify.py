@@ -14,15 +14,13 @@ from transformers import BertForQuestionAnswering, PreTrainedModel
 
 from sparse_core.errors import DataError, DependencyError, ExportError
 from sparse_core.export.onnx import export_model
+from sparse_core.export.sessions import open_session, rounded_forward, session_forward
 from sparse_core.export.verify import (
     SessionResult,
     Tolerance,
     Verification,
     _max_abs_difference,
     _require_within_tolerance,
-    open_session,
-    rounded_forward,
-    session_forward,
     verify,
 )
 from sparse_core.tasks import get_task
@@ -94,7 +92,7 @@ def test_rounding_alone_is_measured_on_quantized_models_and_changes_no_weight(
 def test_other_rounding_is_a_change_of_the_weights_for_one_batch(
     make_quantized: MakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sparse_core.export.verify._ROUNDING", 0.05)
+    monkeypatch.setattr("sparse_core.export.sessions._ROUNDING", 0.05)
     model = make_quantized().eval()
     inputs = {name: np.array(values) for name, values in make_rows(1).remove_columns("labels")[:].items()}
     difference = np.abs(rounded_forward(model, TASK)(inputs)["logits"] - torch_forward(model, TASK)(inputs)["logits"])
@@ -124,13 +122,9 @@ def chance(agreement: float, min_agreement: float, rounding_agreement: float) ->
 
 @pytest.mark.parametrize("rounding_agreement", [0.3, 0.49])
 def test_a_model_that_keeps_few_of_its_own_decisions_is_not_verified_by_them(rounding_agreement: float) -> None:
-    with pytest.raises(
-        ExportError,
-        match=rf"^min_agreement: torch itself keeps only {rounding_agreement:.2%} of the model's predictions when sums "
-        r"are rounded in another way \(at least 50% is needed\), so the agreement of 35.00% with ONNX Runtime verifies "
-        r"nothing; train the model further, or accept this with a smaller min_agreement \(now 0.99\)$",
-    ):
+    with pytest.raises(ExportError) as caught:
         _require_within_tolerance(chance(0.35, 0.99, rounding_agreement))
+    assert caught.value.setting == "min_agreement" and f"{rounding_agreement:.2%}" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -152,13 +146,15 @@ def test_another_model_than_the_exported_one_is_refused(exported: tuple[PreTrain
     with torch.no_grad():
         model.classifier.weight.neg_()
         model.classifier.bias.neg_()
-    with pytest.raises(ExportError, match="min_agreement: expected at least 99.00% .* over 12 validation rows"):
+    with pytest.raises(ExportError) as caught:
         run((model, path), Tolerance(0.99, 1.0))
+    assert caught.value.setting == "min_agreement"
 
 
 def test_no_rows_is_an_error(exported: tuple[PreTrainedModel, Path]) -> None:
-    with pytest.raises(DataError, match="num_verification_rows: the validation split has no rows"):
+    with pytest.raises(DataError) as caught:
         run(exported, Tolerance(), make_rows().select([]))
+    assert caught.value.setting == "dataset"
 
 
 def test_a_session_gives_all_outputs_by_name_and_ignores_other_inputs(make_bert: MakeModel, tmp_path: Path) -> None:
@@ -198,23 +194,16 @@ def test_a_difference_that_is_no_number_is_seen() -> None:
 
 def test_agreement_below_the_tolerance_of_the_optimized_session_hints_at_overflow() -> None:
     off = SessionResult(0.93, {"accuracy": 0.9}, 1.25)
-    with pytest.raises(
-        ExportError,
-        match=r"min_agreement: expected at least 99.00% of predictions of the optimized ONNX Runtime session over 200 "
-        r"validation rows to equal torch's, got 93.00% \(an output differs by up to 1.25\); "
-        "if this CPU lacks VNNI, .* weight_type uint8",
-    ):
+    with pytest.raises(ExportError) as caught:
         _require_within_tolerance(verification(optimized=off))
+    assert caught.value.setting == "min_agreement"
 
 
 def test_metric_loss_beyond_the_tolerance_is_refused() -> None:
     off = SessionResult(1.0, {"accuracy": 0.8949}, 0.0)
-    with pytest.raises(
-        ExportError,
-        match="max_metric_loss: expected accuracy of the unoptimized ONNX Runtime session over 200 validation rows to "
-        "be at most 0.005 below torch's 0.9000, got 0.8949; the exported graph differs from the model",
-    ):
+    with pytest.raises(ExportError) as caught:
         _require_within_tolerance(verification(unoptimized=off))
+    assert caught.value.setting == "max_metric_loss"
 
 
 def test_a_better_metric_is_accepted() -> None:
@@ -223,8 +212,9 @@ def test_a_better_metric_is_accepted() -> None:
 
 def test_outputs_that_are_no_numbers_are_refused() -> None:
     off = SessionResult(1.0, {"accuracy": 0.9}, float("nan"))
-    with pytest.raises(ExportError, match="model: an output of torch or of the optimized .* is not a finite number"):
+    with pytest.raises(ExportError) as caught:
         _require_within_tolerance(verification(optimized=off))
+    assert caught.value.setting == "model"
 
 
 @pytest.mark.parametrize(
@@ -239,15 +229,15 @@ def test_missing_onnxruntime_names_the_extra(
     exported: tuple[PreTrainedModel, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(
-        DependencyError, match=r"onnxruntime is not installed; pip install 'sparse-pipelines\[export\]'"
-    ):
+    with pytest.raises(DependencyError) as caught:
         run(exported, Tolerance())
+    assert caught.value.setting == ""
 
 
 def test_missing_onnx_names_the_extra(make_quantized: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from sparse_core.export.onnx import _require_opset
 
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(DependencyError, match=r"onnx is not installed; pip install 'sparse-pipelines\[export\]'"):
+    with pytest.raises(DependencyError) as caught:
         _require_opset(tmp_path / "model.onnx", 14)
+    assert caught.value.setting == ""
