@@ -17,7 +17,7 @@ TITLES = {
     "text_classification": "Fine-tune a model that classifies texts or pairs of texts, with SparseML's flags.",
     "token_classification": "Fine-tune a model that tags words, with SparseML's flags.",
     "question_answering": "Fine-tune a model that finds answers in a context, with SparseML's flags.",
-    "masked_language_modeling": "Train a model to fill in hidden tokens, with SparseML's flags.",
+    "masked_language_modeling": "Train a model to fill in masked tokens, with SparseML's flags.",
 }
 """Training commands and the first line of their help."""
 
