@@ -9,9 +9,9 @@ a process of its own and reads the files that the stage before wrote:
 - tokenize: `Task.load_split` of the training rows, with its worker processes;
 - train: 50 optimizer steps of a one-layer model, with the start of an epoch over all rows.
 
-peak_mb is the largest resident set of one process, the stage's own or a worker's (VmHWM). It counts files that are mapped
-into memory, as long as the kernel keeps them there. anonymous_mb is the part that is not backed by files and that the
-kernel cannot take back (RssAnon, sampled every 10 ms). The ratio compares the most rows with the fewest.
+peak_mb is the largest resident set of one process, the stage's own or a worker's (VmHWM). It counts files that are
+mapped into memory, as long as the kernel keeps them there. anonymous_mb is the part that is not backed by files and
+that the kernel cannot take back (RssAnon, sampled every 10 ms). The ratio compares the most rows with the fewest.
 """
 
 from __future__ import annotations

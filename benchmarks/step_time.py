@@ -2,9 +2,9 @@
 
     python benchmarks/step_time.py --train-file ../shared/data/sst2/train.csv --tokenizer DIRECTORY
 
-The model is a BERT with 6 layers and hidden size 384 (MiniLM's shape) and random weights. The variants of a comparison take
-turns on the same batches. In each round, one variant's median step time is divided by the other's; the ratio is the
-median over the rounds.
+The model is a BERT with 6 layers and hidden size 384 (MiniLM's shape) and random weights. The variants of a comparison
+take turns on the same batches. In each round, one variant's median step time is divided by the other's; the ratio is
+the median over the rounds.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from sparse_core.errors import plain
 from sparse_core.steps.registry import STEPS, load_step
-from sparse_core.steps.spec import groups_of
 from sparse_pipelines.pipelines.spec import PIPELINES
 
 PAGE = Path(__file__).parents[2] / "docs" / "kubeflow.md"

@@ -37,7 +37,9 @@ class ModelArguments:
         False, "Require a hub token (HF_TOKEN, `hf auth login`). A token is used without this flag too."
     )
     use_fast_tokenizer: bool = flag(True, "Has no effect; tokenizers are always fast ones.")
-    use_teacher_tokenizer: bool = flag(False, "The teacher reads each text with its own tokenizer (text classification only).")
+    use_teacher_tokenizer: bool = flag(
+        False, "The teacher reads each text with its own tokenizer (text classification only)."
+    )
 
 
 @dataclass
@@ -64,7 +66,9 @@ class DataArguments:
     dataset_revision: str | None = flag(None, "Branch, tag or commit of the data set on the hub.")
     train_file: str | None = flag(None, "Rows to train on: .csv, .json, .jsonl, .parquet or .txt.")
     validation_file: str | None = flag(None, "Rows to evaluate on.")
-    max_seq_length: int | None = flag(None, "Longest row in tokens; longer ones are cut. Default: what the model reads, at most 512.")
+    max_seq_length: int | None = flag(
+        None, "Longest row in tokens; longer ones are cut. Default: what the model reads, at most 512."
+    )
     pad_to_max_length: bool = flag(False, "Pad every batch to max_seq_length, not to its longest row.")
     max_train_samples: int | None = flag(None, "Number of training rows to use. Default: all.")
     max_eval_samples: int | None = flag(None, "Number of evaluation rows to use. Default: all.")
@@ -78,7 +82,9 @@ class DataArguments:
 class _WithTestData(DataArguments):
     test_file: str | None = flag(None, "Rows for --do_predict.")
     max_predict_samples: int | None = flag(None, "Number of rows for --do_predict. Default: all.")
-    validation_ratio: float | None = flag(None, "Share of the training rows to evaluate on, if there are no evaluation rows.")
+    validation_ratio: float | None = flag(
+        None, "Share of the training rows to evaluate on, if there are no evaluation rows."
+    )
     eval_on_test: bool = flag(False, "Evaluate on the test rows, if there are no evaluation rows.")
 
 
@@ -96,7 +102,9 @@ class TextClassificationData(_WithTestData):
 class TokenClassificationData(_WithTestData):
     """Flags of token classification."""
 
-    task_name: str | None = flag("ner", "ner, pos or chunk: the tags are in the column ner_tags, pos_tags or chunk_tags.")
+    task_name: str | None = flag(
+        "ner", "ner, pos or chunk: the tags are in the column ner_tags, pos_tags or chunk_tags."
+    )
     text_column_name: str | None = flag(None, "Column with the list of words. Default: tokens, else the first.")
     label_column_name: str | None = flag(None, "Column with the list of tags. Default: <task_name>_tags.")
     label_all_tokens: bool = flag(False, "Every piece of a word gets the word's tag, not only the first.")
@@ -111,7 +119,9 @@ class QuestionAnsweringData(_WithTestData):
     text_column_name: str | None = flag(None, "Columns of question and context. Default: question,context.")
     label_column_name: str | None = flag(None, "Column with the answers. Default: answers.")
     version_2_with_negative: bool = flag(False, "Some questions have no answer.")
-    null_score_diff_threshold: float = flag(0.0, "A question has no answer if that score is this much above the best answer's.")
+    null_score_diff_threshold: float = flag(
+        0.0, "A question has no answer if that score is this much above the best answer's."
+    )
     doc_stride: int | None = flag(
         None, "Tokens that two rows of one context share. Default: a third of max_seq_length."
     )
@@ -126,7 +136,9 @@ class MaskedLanguageModelingData(DataArguments):
     dataset_name_2: str | None = flag(None, "A second data set, joined to the first.")
     dataset_config_name_2: str | None = flag(None, "Configuration of the second data set.")
     text_column_name: str | None = flag(None, "Column with the text. Default: text, else the only one.")
-    validation_split_percentage: int = flag(5, "Percent of the training rows to evaluate on, if there are no evaluation rows.")
+    validation_split_percentage: int = flag(
+        5, "Percent of the training rows to evaluate on, if there are no evaluation rows."
+    )
     mlm_probability: float = flag(0.15, "Share of the tokens to mask.")
     line_by_line: bool = flag(False, "Make each text one row. Default: join the texts and cut them to max_seq_length.")
 
