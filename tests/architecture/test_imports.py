@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "export": _LIBRARY,
     "benchmark": {*_LIBRARY, "export"},
     "steps": {*_LIBRARY, "training", "export", "benchmark"},
-    "cli": {*_BASE, *_SOURCES, "recipe", "steps", "cli.sparseml"},
+    "cli": {*_BASE, *_SOURCES, "recipe", "tasks", "steps", "cli.sparseml"},
     "cli.sparseml": {*_LIBRARY, "training", "export", "steps", "cli"},
 }
 """The rooms of sparse_core, and the rooms that each may import."""

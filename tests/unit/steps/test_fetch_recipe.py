@@ -1,4 +1,4 @@
-"""The recipe artifact: resolved, equal to its source, and made from the file that was submitted."""
+"""The recipe artifact: resolved, and equal to its source."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from sparse_core.artifacts.record import RunRecord
 from sparse_core.errors import OutputError, RecipeError
 from sparse_core.recipe import load_recipe
 from sparse_core.steps.fetch_recipe import fetch_recipe
-from sparse_core.store import identity, read_manifest
+from sparse_core.store import identity
 
 YAML = "end: 3\nunused: 1\na_modifiers:\n  - !EpochRangeModifier {start_epoch: 0, end_epoch: eval(end)}\n"
 
@@ -28,9 +29,9 @@ def test_a_built_in_with_overrides(tmp_path: Path) -> None:
     assert facts == {"num_epochs": 14.0, "num_modifiers": 6, "num_warnings": 0}
     assert load_recipe(output) == load_recipe("sst2/pruned90_quant", {"num_epochs": 14})
     assert "eval(" not in (output / "recipe.yaml").read_text()
-    manifest = read_manifest(output)
-    assert (manifest["step"], manifest["recipe"]) == ("fetch_recipe", "sst2/pruned90_quant")
-    assert list(manifest["files"]) == ["recipe.yaml"]
+    record = RunRecord.read(output)
+    assert (record.step, record.settings["recipe"]) == ("fetch_recipe", "sst2/pruned90_quant")
+    assert list(record.files) == ["recipe.yaml"]
 
 
 def test_settings_without_effect_are_logged_and_kept(
@@ -38,9 +39,9 @@ def test_settings_without_effect_are_logged_and_kept(
 ) -> None:
     with caplog.at_level(logging.WARNING):
         facts = fetch_recipe(tmp_path / "recipe", recipe=str(file))
-    warning = f"{file}, line 2: variable 'unused' has no effect: no modifier uses it"
     assert facts["num_warnings"] == 1
-    assert caplog.messages == read_manifest(tmp_path / "recipe")["warnings"] == [warning]
+    (warning,) = RunRecord.read(tmp_path / "recipe").warnings
+    assert caplog.messages == [warning] and f"{file}, line 2" in warning and "'unused'" in warning
 
 
 def test_an_artifact_as_the_source(tmp_path: Path) -> None:
@@ -49,13 +50,11 @@ def test_an_artifact_as_the_source(tmp_path: Path) -> None:
     assert identity(tmp_path / "first") == identity(tmp_path / "second")
 
 
-def test_the_file_must_be_the_one_that_was_submitted(tmp_path: Path, file: Path) -> None:
-    content_hash = identity(file)
-    fetch_recipe(tmp_path / "same", recipe=str(file), content_hash=content_hash)
-    file.write_text(YAML.replace("3", "4"))
-    with pytest.raises(RecipeError, match="mine.yaml has changed since this run was submitted; submit the run again"):
-        fetch_recipe(tmp_path / "other", recipe=str(file), content_hash=content_hash)
-    assert not (tmp_path / "other").exists()
+def test_a_recipe_given_as_text_is_the_recipe_of_the_file(tmp_path: Path, file: Path) -> None:
+    fetch_recipe(tmp_path / "from_file", recipe=str(file))
+    fetch_recipe(tmp_path / "from_text", recipe=YAML)
+    first, second = ((tmp_path / name / "recipe.yaml").read_bytes() for name in ("from_file", "from_text"))
+    assert first == second
 
 
 def test_a_bad_recipe_leaves_no_output(tmp_path: Path) -> None:
