@@ -49,12 +49,18 @@ class RunConfig:
 
     @contextmanager
     def located(self) -> Iterator[None]:
-        """Adds the line of the setting in the config file to errors of the block."""
+        """Adds the line of the setting in the config file to errors of the block.
+
+        An error about a place inside of an input keeps that place.
+        """
         try:
             yield
         except SparseCoreError as error:
-            place = self.places.get(error.setting.partition(".")[0])
-            if error.place is not None or place is None:
+            name = error.setting.partition(".")[0]
+            place = self.places.get(name)
+            is_inside = error.place is not None and error.place.file != str(self.values.get(name))
+            has_line = error.place is not None and error.place.line is not None
+            if place is None or is_inside or has_line:
                 raise
             raise error.at(place) from error.__cause__
 

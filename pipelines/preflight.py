@@ -92,9 +92,11 @@ def _check_benchmark_and_models(values: Any) -> None:
     }
     for name, revision in _MODELS.items():
         model = values.get(name)
-        if not model or _is_on_hub(model):
+        if not model:
             continue
         with renamed_settings({"model": name, "revision": revision}):
+            if _is_on_hub(model):
+                continue
             folder = Model(find_model(model, values[revision]))
             max_positions = max_tokens(folder.config())
             folder.weight_files(allow_pickles=True)
