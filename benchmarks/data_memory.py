@@ -3,15 +3,15 @@
     python benchmarks/data_memory.py --rows 10000 1000000
 
 Rows of text classification are generated with a fixed seed: 5 to 40 words out of 5,000, two labels. Each stage runs in
-a process of its own, on the files that the stage before has left:
+a process of its own and reads the files that the stage before wrote:
 
-- fetch_csv, fetch_jsonl, fetch_parquet, fetch_saved: the step fetch_dataset from such a source;
+- fetch_csv, fetch_jsonl, fetch_parquet, fetch_saved: the step fetch_dataset on a source of this form;
 - tokenize: `Task.load_split` of the training rows, with its worker processes;
-- train: 50 optimizer steps of a one-layer model, the start of an epoch over all rows included.
+- train: 50 optimizer steps of a one-layer model, with the start of an epoch over all rows.
 
-peak_mb is the largest resident set of one process, its own or a worker's (VmHWM): what is mapped from files counts as
-long as the kernel keeps it in memory. anonymous_mb is the part of it that is not backed by files (RssAnon, sampled
-every 10 ms), which the kernel cannot take back. The ratio is that of the most rows to the fewest.
+peak_mb is the largest resident set of one process, the stage's own or a worker's (VmHWM). It counts files that are
+mapped into memory, as long as the kernel keeps them there. anonymous_mb is the part that is not backed by files and
+that the kernel cannot take back (RssAnon, sampled every 10 ms). The ratio compares the most rows with the fewest.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def fetch(folder: Path, source: str) -> None:
 
 def tokenize(folder: Path) -> None:
     """Makes the token ids of the training rows."""
-    from sparse_core.tasks import read_schema, task_of
+    from sparse_core.artifacts.dataset import read_schema
+    from sparse_core.tasks import task_of
 
     dataset = folder / "dataset_csv"
     task = task_of(read_schema(dataset))
@@ -60,20 +61,20 @@ def tokenize(folder: Path) -> None:
 
 def train(folder: Path) -> None:
     """Takes 50 optimizer steps."""
-    from sparse_core.tasks import read_schema, task_of
-    from sparse_core.training.assembly import task_trainer
-    from sparse_core.training.settings import TrainingSettings
+    from sparse_core.training.arguments import TrainingArguments
+    from sparse_core.training.job import TrainingJob, TrainingSession
 
-    dataset = folder / "dataset_csv"
-    schema = read_schema(dataset)
-    task = task_of(schema)
-    tokenizer = task.load_tokenizer(folder / "model")
-    settings = TrainingSettings(training_arguments='{"save_strategy": "no", "eval_strategy": "no"}')
-    rows = task.load_split(dataset, "train", tokenizer, MAX_SEQ_LENGTH)
-    model = task.load_model(folder / "model", schema)
-    arguments = settings.to_hugging_face(folder / "checkpoints")
-    arguments.max_steps = 50
-    task_trainer(task, model, tokenizer, arguments, train=rows, evaluation=None, examples=None).train()
+    arguments = TrainingArguments(
+        output_dir=str(folder / "checkpoints"),
+        max_steps=50,
+        per_device_train_batch_size=32,
+        save_strategy="no",
+        eval_strategy="no",
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+    )
+    job = TrainingJob("train", folder / "model", folder / "dataset_csv", arguments, MAX_SEQ_LENGTH, evaluates=False)
+    TrainingSession(job).train(checkpoint=None)
 
 
 def stage_of(name: str) -> Callable[[Path], None]:
@@ -87,7 +88,7 @@ class PeakMemory:
     """Samples the memory of this process and of its children in a thread."""
 
     def __init__(self) -> None:
-        """Starts with nothing seen."""
+        """Starts at 0."""
         self.peak_kb = self.anonymous_kb = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._sample_until_stopped, daemon=True)
@@ -135,7 +136,7 @@ def _memory_kb(process: int) -> dict[str, int]:
 
 
 def run_stage(name: str, folder: Path) -> None:
-    """Runs a stage in this process and prints what it took as JSON."""
+    """Runs a stage in this process and prints its memory and time as JSON."""
     run = stage_of(name)
     start = time.perf_counter()
     with PeakMemory() as memory:
@@ -152,7 +153,7 @@ def run_stage(name: str, folder: Path) -> None:
 
 
 def make_inputs(folder: Path, num_rows: int) -> None:
-    """Writes the rows in all forms, and a model of one layer with its tokenizer."""
+    """Writes the rows in all forms, and a one-layer model with its tokenizer."""
     import datasets
     import torch
     import transformers
@@ -195,7 +196,7 @@ def _syllables() -> list[str]:
 
 
 def measure(folder: Path, name: str) -> dict[str, float]:
-    """What a stage takes in a process of its own, whose caches lie in `folder`."""
+    """Memory and time of a stage in a process of its own, whose caches lie in `folder`."""
     environment = {**os.environ, "SPARSE_CORE_CACHE": str(folder / "cache"), "HF_DATASETS_CACHE": str(folder / "cache")}
     command = [sys.executable, __file__, "--stage", name, "--folder", str(folder)]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)

@@ -49,7 +49,7 @@ def _in_own_process(kind: str, path: Path) -> dict[str, float]:
 
 
 def export(path: Path, *, quantized: bool) -> dict[str, float]:
-    """Makes the model and exports it; figures of this process."""
+    """Makes the model and exports it; returns the time, memory and sizes."""
     import torch
     from transformers import BertConfig, BertForSequenceClassification
 

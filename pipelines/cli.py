@@ -1,4 +1,4 @@
-"""The `sparse-pipelines` command: run a pipeline on this machine, compile one for a cluster, or see the demo."""
+"""The `sparse-pipelines` command: run a pipeline on this machine, compile one for a cluster, or run the demo."""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ def build_parser() -> Parser:
     """The parser of the whole command line."""
     parser = Parser(
         prog="sparse-pipelines",
-        description="From a recipe to a benchmarked, sparse, int8 ONNX model: on this machine, or compiled for KFP.",
+        description="Makes a benchmarked, sparse, int8 ONNX model by a recipe, on this machine or on a KFP cluster.",
     )
     parser.add_argument("--version", action="version", version=f"sparse-pipelines {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
 
-    run = commands.add_parser("run", help="Run the pipeline that a config file describes; steps already done are kept.")
-    run.add_argument("config", type=Path, metavar="CONFIG.yaml", help="see examples/sst2.yaml for every setting")
-    run.add_argument("--output-dir", type=Path, metavar="DIR", help="instead of the config's output_dir")
+    run = commands.add_parser("run", help="Run the pipeline of a config file; finished steps are not run again.")
+    run.add_argument("config", type=Path, metavar="CONFIG.yaml", help="examples/sst2.yaml explains every setting")
+    run.add_argument(
+        "--output-dir", type=Path, metavar="DIR", help="use this folder in place of the config's output_dir"
+    )
     run.set_defaults(run=_run, parser=run)
 
-    compiling = commands.add_parser("compile", help="Write a pipeline as KFP IR YAML, to be submitted to a cluster.")
+    compiling = commands.add_parser("compile", help="Write a pipeline as KFP IR YAML, to submit it to a cluster.")
     compiling.add_argument("pipeline", choices=PIPELINES)
     compiling.add_argument("--output", type=Path, required=True, metavar="FILE.yaml", help="file to write")
     compiling.set_defaults(run=_compile, parser=compiling)
@@ -78,7 +80,7 @@ def _demo(options: argparse.Namespace) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs one command line; the exit code is 0, or the process ends as `process_boundary` says."""
+    """Runs one command line and returns 0; a mistake ends the process, see `process_boundary`."""
     with process_boundary():
         options = build_parser().parse(sys.argv[1:] if argv is None else argv)
         configure_logging()

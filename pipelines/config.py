@@ -1,7 +1,7 @@
-"""The config file of `sparse-pipelines run`: the settings of a pipeline, where it is run, and where it writes.
+"""The config file of `sparse-pipelines run`: the pipeline, its settings and the output folder.
 
-The settings are those of the pipeline's steps, so their names, defaults and ranges are the steps' own. Paths are
-relative to the config file, so that a run does not depend on where it is started. The YAML loader is the safe one.
+The settings are those of the pipeline's steps, with the same names, defaults and ranges. Paths are relative to the
+config file, so a run does not depend on the working directory. YAML is read with the safe loader.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from sparse_core.fields import validated
 from .spec import PIPELINES, Pipeline
 
 PIPELINE, OUTPUT_DIR = "pipeline", "output_dir"
-"""Settings of the run itself; all others are settings of the pipeline."""
+"""Settings of the run itself. All others are settings of the pipeline."""
 DATA_FILES = ("train_file", "validation_file", "test_file")
 _PATHS = (*DATA_FILES, "dataset_name", "model", "teacher_model", "recipe", "teacher_recipe")
-"""Settings that may name something on this machine."""
+"""Settings that may be local paths."""
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "map", "seq", "merge")}
 
 
@@ -32,10 +32,10 @@ class RunConfig:
     """A run of a pipeline on this machine.
 
     Attributes:
-        pipeline: what is run.
-        values: the settings of the pipeline by name, all of them; paths are absolute.
-        output_dir: where the results appear.
-        places: the lines on which settings stand.
+        pipeline: the pipeline to run.
+        values: all settings of the pipeline by name; paths are absolute.
+        output_dir: folder for the results.
+        places: setting -> its line in the config file.
     """
 
     pipeline: Pipeline
@@ -49,22 +49,28 @@ class RunConfig:
 
     @contextmanager
     def located(self) -> Iterator[None]:
-        """Gives the errors of the block the line on which their setting stands."""
+        """Adds the line of the setting in the config file to errors of the block.
+
+        An error about a place inside of an input keeps that place.
+        """
         try:
             yield
         except SparseCoreError as error:
-            place = self.places.get(error.setting.partition(".")[0])
-            if error.place is not None or place is None:
+            name = error.setting.partition(".")[0]
+            place = self.places.get(name)
+            is_inside = error.place is not None and error.place.file != str(self.values.get(name))
+            has_line = error.place is not None and error.place.line is not None
+            if place is None or is_inside or has_line:
                 raise
             raise error.at(place) from error.__cause__
 
 
 def load_config(path: Path) -> RunConfig:
-    """The run that a YAML file describes.
+    """Reads a config file.
 
     Raises:
-        ConfigError: the file cannot be read, is no mapping, or a setting is unknown, missing, given twice or out of
-            range; the error has the file, and the line where there is one.
+        ConfigError: the file cannot be read or is not a mapping, or a setting is unknown, missing, set twice or out of
+            range. The error has the file and, if it concerns one line, the line.
     """
     entries = _read(path)
     name = entries[PIPELINE].value if PIPELINE in entries else "sparse_transfer"
@@ -88,7 +94,7 @@ class _Entry:
 
 
 def _read(path: Path) -> dict[str, _Entry]:
-    """The settings with their places."""
+    """The settings of the file with their places."""
     try:
         text = path.read_text(encoding="utf-8")
         root = yaml.compose(text, yaml.SafeLoader)
@@ -109,14 +115,14 @@ def _read(path: Path) -> dict[str, _Entry]:
 
 
 def _require_plain(path: Path, node: yaml.Node, outer: tuple[yaml.Node, ...]) -> None:
-    """Refuses values that JSON does not have, and values that hold themselves.
+    """Refuses values that JSON does not have, and values that contain themselves.
 
     Raises:
-        ConfigError: there is such a value.
+        ConfigError: the file has such a value.
     """
     place = Place(str(path), node.start_mark.line + 1)
     if any(node is ancestor for ancestor in outer):
-        raise ConfigError("", "a value holds itself", fix="write it out", place=place)
+        raise ConfigError("", "a value contains itself", fix="write the value in place of the alias", place=place)
     if node.tag not in _PLAIN_TAGS:
         kind = node.tag.rpartition(":")[2]
         raise ConfigError(
@@ -147,7 +153,7 @@ def _entries(path: Path, node: yaml.MappingNode, values: Mapping[Any, Any]) -> d
 
 
 class _Nested(dict[Any, Any]):
-    """A mapping of the file that knows the places of its entries."""
+    """A mapping in the file, with the places of its entries."""
 
     def __init__(self, values: Mapping[Any, Any], entries: dict[str, _Entry]) -> None:
         super().__init__(values)
@@ -155,7 +161,7 @@ class _Nested(dict[Any, Any]):
 
 
 def _without_groups(pipeline: Pipeline, entries: dict[str, _Entry]) -> dict[str, _Entry]:
-    """The settings one by one: the entries of a group, such as export_options, in its place."""
+    """Replaces each group, such as export_options, by its entries."""
     flat = {name: entry for name, entry in entries.items() if name not in pipeline.groups()}
     for group in pipeline.groups() & entries.keys():
         entry = entries[group]
@@ -192,7 +198,7 @@ def _output_dir(path: Path, entries: Mapping[str, _Entry]) -> Path:
 
 
 def _absolute(values: Mapping[str, Any], folder: Path) -> dict[str, str]:
-    """The local paths among the values, made absolute; hub ids, stubs and names of built-in recipes stay."""
+    """The local paths among the values, as absolute paths. Hub ids, stubs and built-in recipes are not among them."""
     changed = {}
     for name in _PATHS:
         value = values.get(name, "")

@@ -1,7 +1,7 @@
-"""A task small enough for a coffee break: generated sentences, a small BERT, and the config that runs them.
+"""The demo: generated sentences, a small BERT, and a config that trains it in a few minutes.
 
-The sentences come from a grammar of opinions. Their label is the sign of a clause's polarity after negation, so that
-single words do not give it away; a few labels are flipped, so that no model can be right every time.
+A grammar of opinions makes the sentences. The label is the polarity of the last clause after negation, so single
+words do not decide it. Some labels are flipped, so no model reaches an accuracy of 1.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ OPENERS = ["", "i think", "we felt", "they say", "to me", "in short", "my friend
 TAILS = ["", "in the end", "from the first minute", "for the most part", "on a big screen", "at home", "as expected"]
 INTENSIFIERS = ["", "very", "really", "quite", "so", "truly"]
 COPULAS = {1: ["is", "was", "seemed", "felt"], -1: ["is not", "was never", "was hardly", "did not seem"]}
-"""Sign that the verb gives to the adjective behind it."""
+"""Sign -> verbs: -1 negates the adjective that follows."""
 
 RECIPE = "sst2/pruned90_quant"
 SETTINGS: dict[str, Any] = {
@@ -58,7 +58,7 @@ SETTINGS: dict[str, Any] = {
 
 
 def write_demo(folder: Path) -> Path:
-    """Writes data, models and config below `folder`, the same bytes each time, and returns the config's path.
+    """Writes the same data, models and config below `folder` each time, and returns the config's path.
 
     Raises:
         DependencyError: torch or transformers is not installed.
@@ -78,7 +78,7 @@ def write_demo(folder: Path) -> Path:
 
 
 def make_rows() -> dict[str, list[tuple[str, str]]]:
-    """Rows of (sentence, label) for each split; labels are "negative" and "positive", about half each."""
+    """Split -> rows of (sentence, label); about half of the labels are "negative" and half are "positive"."""
     source = random.Random(SEED)
     return {split: [_row(source) for _ in range(count)] for split, count in NUM_ROWS.items()}
 
@@ -95,7 +95,7 @@ def _row(source: random.Random) -> tuple[str, str]:
 
 
 def _clause(source: random.Random, sign: int) -> str:
-    """A statement whose polarity is `sign`, with or without a negation."""
+    """A statement with the polarity `sign`, with or without a negation."""
     verb_sign = source.choice((1, 1, -1))
     adjective = source.choice(POSITIVE if sign * verb_sign > 0 else NEGATIVE)
     subject, verb = source.choice(SUBJECTS), source.choice(COPULAS[verb_sign])
@@ -111,7 +111,7 @@ def _write_csv(path: Path, rows: list[tuple[str, str]]) -> None:
 
 
 def vocabulary() -> dict[str, int]:
-    """WordPiece pieces to ids: special tokens, the grammar's words, and the letters for everything else."""
+    """WordPiece -> id: special tokens, the grammar's words, and letters for all other words."""
     words = {word for text in (*OPENERS, *TAILS, *INTENSIFIERS, *sum(COPULAS.values(), [])) for word in text.split()}
     words.update(POSITIVE, NEGATIVE, SUBJECTS, ("the", "but"))
     letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
@@ -121,7 +121,7 @@ def vocabulary() -> dict[str, int]:
 
 
 def _write_models(folder: Path) -> None:
-    """Saves a small BERT with seeded random weights as `dense`, and again without its smallest weights as `sparse`."""
+    """Saves a small BERT with seeded random weights as `dense`, and with its smallest weights at 0 as `sparse`."""
     import torch
     from transformers import BertConfig, BertForMaskedLM, BertTokenizer
 
@@ -147,7 +147,7 @@ def _write_models(folder: Path) -> None:
 
 
 def _zero_smallest(model: Any) -> None:
-    """Sets the smallest SPARSITY of each weight matrix in the encoder to zero, in place."""
+    """Sets the share SPARSITY of each weight matrix in the encoder, its smallest weights, to zero in place."""
     import torch
 
     with torch.no_grad():

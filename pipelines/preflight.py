@@ -1,6 +1,6 @@
-"""Checks before the first step: bad input ends a run in a second, not after an hour.
+"""Checks the inputs before the first step, so that a mistake ends a run in a second and not after an hour.
 
-The ranges of all settings are checked when the config is read. What is here needs the inputs themselves.
+`load_config` checks the ranges of the settings. The checks of this module read the inputs themselves.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _RECIPES = {"recipe": "recipe_args", "teacher_recipe": "teacher_recipe_args"}
 
 
 def preflight(config: RunConfig) -> None:
-    """Refuses a run whose inputs cannot work, by the rules of the steps themselves.
+    """Refuses a run that its steps would refuse.
 
     Raises:
-        SparseCoreError: no data is named, or a file is missing or empty; the task has no such option; a recipe does
-            not load or never prunes; a local model lacks a file; an engine, or a package that the training arguments
-            need, is not installed. The error has the line of the config.
+        SparseCoreError: no data is named; a file is missing or empty; the task has no such option; a recipe cannot be
+            loaded or never prunes; a local model lacks a file; an engine or a package for the training arguments is not
+            installed. The error has the line of the config.
     """
     with config.located():
         _check_data(config.values)
@@ -42,10 +42,10 @@ def preflight(config: RunConfig) -> None:
 
 
 def run_parameters(config: RunConfig) -> dict[str, Any]:
-    """The pipeline's parameters, with what identifies the content of local inputs.
+    """The pipeline's parameters, including the content of local inputs.
 
-    They are part of KFP's cache key, so a changed file reruns the steps that depend on it. A recipe of this machine
-    becomes its text, because a recipe is a setting.
+    KFP's cache key contains the parameters, so a changed file reruns the steps that depend on it. Files and models are
+    represented by the identity of their content, and a local recipe by its text.
     """
     values = dict(config.values)
     for name, revision in _MODELS.items():
@@ -92,18 +92,20 @@ def _check_benchmark_and_models(values: Any) -> None:
     }
     for name, revision in _MODELS.items():
         model = values.get(name)
-        if not model or _is_on_hub(model):
+        if not model:
             continue
         with renamed_settings({"model": name, "revision": revision}):
-            found = Model(find_model(model, values[revision]))
-            max_positions = max_tokens(found.config())
-            found.weight_files(allow_pickles=True)
-            found.tokenizer_files()
-        require_positions(lengths, f"the model {found.directory}", max_positions)
+            if _is_on_hub(model):
+                continue
+            folder = Model(find_model(model, values[revision]))
+            max_positions = max_tokens(folder.config())
+            folder.weight_files(allow_pickles=True)
+            folder.tokenizer_files()
+        require_positions(lengths, f"the model {folder.directory}", max_positions)
 
 
 def _is_on_hub(model: str) -> bool:
-    """Whether a model will be downloaded: a hub id, or a stub that stands for one."""
+    """Whether the model is a hub id or a stub of one, and will be downloaded."""
     if is_stub(model):
         return isinstance(model_source(model), str)
     return not (is_local(model) or is_object(model))
@@ -111,7 +113,7 @@ def _is_on_hub(model: str) -> bool:
 
 def _check_training(config: RunConfig) -> None:
     if not config.values["training_arguments"]:
-        return  # the ranges of the other settings are checked already; torch takes seconds to load
+        return  # the other settings are already checked, and loading torch takes seconds
     from sparse_core.training.options import TrainingOptions
     from sparse_core.training.step_arguments import step_arguments
 

@@ -1,7 +1,7 @@
-"""A readable picture of a local run, made from the lines that kfp.local prints and logs.
+"""Shows the progress of a local run, from the lines that kfp.local prints and logs.
 
-kfp.local has no events to subscribe to, so its lines are read; a line of an unknown form is kept in the log file and
-shown nowhere, which is why a change of KFP's wording can cost a progress line, but never a result.
+kfp.local has no events, so this module reads its lines. A line of an unknown form goes only to the log file. If KFP
+changes its wording, a progress line may be missing, but no result is lost.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _FINISHED = re.compile(r" - (?:INFO|ERROR) - Task '(?P<task>[^']+)' finished wit
 _CACHED = re.compile(r"^Task (?P<task>\S+) cache hit ")
 _EXECUTOR = re.compile(r"^\[KFP Executor ")
 _STEP_SECONDS = re.compile(r"^step_seconds: (?P<seconds>\d+\.\d+)$")
-_PASSING = re.compile(r", about .* left$")  # a terminal shows such a line until the next one comes
+_PASSING = re.compile(r", about .* left$")  # on a terminal, the next line overwrites such a line
 _ERROR = "error: "
 _HEADER, _PASSING_LINE = "header", "passing"
-_STREAM_INDENT = "    "  # kfp.local prints what a task writes behind four spaces
+_STREAM_INDENT = "    "  # kfp.local puts four spaces before the output of a task
 
 
 class Progress:
-    """Takes the place of stdout while a pipeline runs: shows tasks and their lines on `screen`, keeps all in `log`."""
+    """Replaces stdout while a pipeline runs: shows tasks and their lines on `screen`, writes every line to `log`."""
 
     encoding = "utf-8"
 
@@ -34,13 +34,13 @@ class Progress:
         """Starts before the first task.
 
         Args:
-            labels: KFP's name of each task to the name shown; its length is the number of tasks.
-            screen: for the reader.
-            log: for whoever looks for a defect: every line as it came.
+            labels: KFP's name of each task -> the name to show; its length is the number of tasks.
+            screen: stream for the user.
+            log: stream for every line, unchanged.
         """
         self.records: list[TaskRun] = []
         self.error = ""
-        """The sentence with which a step refused its input; empty when there was none."""
+        """The error message of the step that failed; empty if there was none."""
         self._labels, self._screen, self._log = labels, screen, log
         self._pending = ""
         self._task = ""
@@ -50,22 +50,22 @@ class Progress:
         self._in_executor_input = False
 
     def write(self, text: str) -> int:
-        """Takes text as a stream does; acts on every whole line."""
+        """Takes text as a stream does, and handles every complete line."""
         *lines, self._pending = (self._pending + text).split("\n")
         for line in lines:
             self.line(line)
         return len(text)
 
     def flush(self) -> None:
-        """Brings what is shown so far to the reader."""
+        """Flushes the screen."""
         self._screen.flush()
 
     def isatty(self) -> bool:
-        """False: what a step writes here is parsed, so it should not draw."""
+        """False, so that steps draw no progress bars: their output is parsed."""
         return False
 
     def line(self, raw: str) -> None:
-        """Shows, or leaves out, one line of KFP's or of a step."""
+        """Logs one line of KFP or of a step, and shows it if it is of use."""
         self._log.write(raw + "\n")
         line = _COLOURS.sub("", raw).rstrip()
         if started := _STARTED.search(line):
@@ -76,7 +76,7 @@ class Progress:
             self._step_line(line.removeprefix(_STREAM_INDENT))
 
     def cached(self, task: str) -> None:
-        """Shows a task that need not run."""
+        """Shows a task whose result is cached."""
         self._start(task)
         self._finish(task, "cached")
 
@@ -110,7 +110,12 @@ class Progress:
             self._show(f"      {line}", then=_PASSING_LINE if passing else "")
 
     def _show(self, text: str, then: str = "") -> None:
-        """Writes a line; `then` says what it is when it is left open for something to follow."""
+        """Writes a line to the screen.
+
+        Args:
+            text: the line.
+            then: kind of an open line, which the next text continues or overwrites; empty: the line is complete.
+        """
         before = {"": "", _HEADER: "\n", _PASSING_LINE: "\r\x1b[K"}[self._open_line]
         self._screen.write(before + text + ("" if then else "\n"))
         self._screen.flush()
@@ -118,7 +123,7 @@ class Progress:
 
 
 class ProgressHandler(logging.Handler):
-    """Tells a Progress of cached tasks; KFP says that by the root logger and not on stdout."""
+    """Reports cached tasks to a Progress, because KFP logs them to the root logger and not to stdout."""
 
     def __init__(self, progress: Progress) -> None:
         """Reports to `progress`."""
@@ -126,6 +131,6 @@ class ProgressHandler(logging.Handler):
         self._progress = progress
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Looks at one record."""
+        """Reports the task if the record is about a cached one."""
         if cached := _CACHED.match(record.getMessage()):
             self._progress.cached(cached["task"])

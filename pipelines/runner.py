@@ -1,4 +1,4 @@
-"""Runs a pipeline on this machine through kfp.local: cached by content, one run at a time in a folder."""
+"""Runs a pipeline on this machine with kfp.local. Steps are cached by content; a folder has one run at a time."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ _RESULT_LIBRARIES = ("torch", "transformers", "datasets", "onnx", "onnxruntime")
 _CHILD_GRACE_SECONDS = 10
 RESULTS = (HTML_NAME, REPORT_NAME)
 DEPLOYMENT = "deployment"
-"""What a run leaves in its output folder, besides its record and its log."""
+"""Results of a run in its output folder, besides the record and the log."""
 
 
 class StepError(SparseCoreError):
-    """A step of the pipeline that did not succeed."""
+    """A step of the pipeline failed."""
 
 
 def run_pipeline(config: RunConfig) -> PipelineRecord:
-    """Runs the pipeline and puts its results at fixed places in the output folder.
+    """Runs the pipeline and copies its results to fixed names in the output folder.
 
-    A step whose inputs, settings and code are those of an earlier run is not run again.
+    A step is not run again if an earlier run had the same inputs, settings and code.
 
     Returns:
-        The record of the run: seconds of each task and of the whole.
+        The record of the run, with the seconds of each task and of the whole run.
 
     Raises:
-        SparseCoreError: an input that cannot be used, an output folder in use, or a step that failed.
-        KeyboardInterrupt: after the running step has been ended.
+        SparseCoreError: an input cannot be used, the output folder is in use, or a step failed.
+        KeyboardInterrupt: the user interrupted the run; its step has been terminated.
     """
     started = time.perf_counter()
     with config.located(), locked(config.output_dir), _terminated_by_signal():
@@ -97,7 +97,7 @@ def _execute(name: str, parameters: dict[str, Any], output_dir: Path) -> tuple[d
 
 
 def task_labels(spec: Any) -> dict[str, str]:
-    """Name of each task as KFP shows it to a readable one; two tasks of one component are told apart by their input.
+    """KFP's name of each task -> a readable name. Two tasks of one component get the name of their input too.
 
     Args:
         spec: the compiled pipeline, a PipelineSpec message.
@@ -123,7 +123,7 @@ def _failure(progress: Progress, output_dir: Path) -> str:
 
 @contextlib.contextmanager
 def _shown_by(progress: Progress) -> Iterator[None]:
-    """Sends stdout and the root logger's records to `progress`."""
+    """Redirects stdout and the root logger's records to `progress`."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     root.handlers[:] = [ProgressHandler(progress)]
@@ -138,7 +138,7 @@ def _shown_by(progress: Progress) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _terminated_by_signal() -> Iterator[None]:
-    """Lets SIGTERM end the run as Ctrl-C does, so that the running step is ended too."""
+    """Makes SIGTERM end the run as Ctrl-C does, so that the running step is terminated too."""
 
     def interrupt(signum: int, frame: FrameType | None) -> NoReturn:
         raise KeyboardInterrupt
@@ -152,7 +152,7 @@ def _terminated_by_signal() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _children_ended() -> Iterator[None]:
-    """Ends the processes below this one when the block is interrupted; Ctrl-C reaches them by the terminal only."""
+    """Terminates the child processes if the block is interrupted; only a terminal sends Ctrl-C to them."""
     try:
         yield
     except KeyboardInterrupt:
@@ -161,7 +161,7 @@ def _children_ended() -> Iterator[None]:
         children = psutil.Process().children(recursive=True)
         for child in children:
             with contextlib.suppress(psutil.NoSuchProcess):
-                child.terminate()  # a shell's background job ignores SIGINT, and so do its children
+                child.terminate()  # not SIGINT: a background job of a shell and its children ignore it
         _, alive = psutil.wait_procs(children, timeout=_CHILD_GRACE_SECONDS)
         for child in alive:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -170,7 +170,7 @@ def _children_ended() -> Iterator[None]:
 
 
 def _publish(outputs: dict[str, Any], output_dir: Path) -> None:
-    """Copies the report and the deployment to where the user looks for them; each appears whole or not at all."""
+    """Copies the report and the deployment into the output folder; each appears whole or not at all."""
     report, deployment = Path(outputs["report"].path), Path(outputs["deployment"].path)
     for name in RESULTS:
         with publishing_file(output_dir / name) as partial:

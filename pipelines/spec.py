@@ -1,6 +1,6 @@
-"""What a pipeline is made of: the steps that it uses, and the names that it gives to their settings.
+"""The declaration of each pipeline: its steps, and the names of their settings in the pipeline.
 
-The config file of `sparse-pipelines` and the values of a pipeline's parameters are made from these declarations.
+The config file of `sparse-pipelines` and the values of a pipeline's parameters come from these declarations.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class Use:
 
     Attributes:
         step: name of the step.
-        names: setting of the step -> its name in the pipeline, where the two differ.
-        internal: settings that the pipeline decides itself.
-        defaults: setting of the step -> its default in the pipeline, where the two differ.
+        names: setting of the step -> its name in the pipeline, if the two differ.
+        internal: settings that the pipeline decides and users cannot set.
+        defaults: setting of the step -> its default in the pipeline, if the two differ.
     """
 
     step: str
@@ -34,7 +34,7 @@ class Use:
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
     def settings(self) -> Iterator[Setting]:
-        """The settings that a user gives, by their names in the pipeline."""
+        """The settings that users can set, with their names in the pipeline."""
         for setting in load_step(self.step).settings():
             if setting.name not in self.internal:
                 info = setting.field
@@ -48,9 +48,9 @@ class Pipeline:
     """A pipeline.
 
     Attributes:
-        name: the pipeline, its function and its folder.
+        name: name of the pipeline, of its function and of its folder.
         uses: its steps.
-        recipe_rule: the rule of `sparse_core.recipe` that its recipe must meet.
+        recipe_rule: function of `sparse_core.recipe` that checks its recipe.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Pipeline:
     recipe_rule: str
 
     def settings(self) -> dict[str, Setting]:
-        """All settings by name, those of groups one by one."""
+        """All settings by name, including those inside groups."""
         return {setting.name: setting for use in self.uses for setting in use.settings()}
 
     def groups(self) -> set[str]:
@@ -66,12 +66,12 @@ class Pipeline:
         return {setting.group for setting in self.settings().values() if setting.group}
 
     def settings_model(self) -> type[Options]:
-        """The settings as one flat model."""
+        """A flat model of all settings."""
         fields: dict[str, Any] = {name: (s.field.annotation, s.field) for name, s in self.settings().items()}
         return create_model(self.name, __base__=Options, **fields)
 
     def parameters(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The values of the pipeline's parameters; a group holds the settings whose value is not the default."""
+        """The values of the pipeline's parameters. A group holds only the settings that differ from their default."""
         parameters: dict[str, Any] = {group: {} for group in sorted(self.groups())}
         for name, setting in self.settings().items():
             if not setting.group:

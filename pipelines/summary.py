@@ -1,4 +1,4 @@
-"""What a finished run tells its user: the table of the report, where the results lie, and where the time went."""
+"""The summary of a finished run: the table of the report, the paths of the results, and the time."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def run_and_report(config: RunConfig) -> None:
 
 
 def summary(record: PipelineRecord, output_dir: Path) -> str:
-    """The report's table, the paths of the results and a line on the time.
+    """The report's table, the paths of the results and the time.
 
     Args:
-        record: of the run.
+        record: record of the run.
         output_dir: folder with `report.json` and the other results of the run.
     """
     return "\n".join(
@@ -42,7 +42,7 @@ def summary(record: PipelineRecord, output_dir: Path) -> str:
 
 
 def time_line(record: PipelineRecord) -> str:
-    """The seconds of a run, and how many of them are the pipeline's own."""
+    """The seconds of a run, and how many of them were spent outside the steps."""
     num_cached = sum(task.status == "cached" for task in record.tasks)
     seconds, own = record.seconds or 0.0, record.own_seconds
     cached = f", {num_cached} of {len(record.tasks)} steps cached" if num_cached else ""

@@ -1,4 +1,4 @@
-"""The end that all pipelines share: export, benchmark, and what a pipeline gives back."""
+"""The end of every pipeline: export, benchmark, and the outputs."""
 
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ from sparse_pipelines.components.evaluation.benchmark import benchmark
 
 
 class Outputs(NamedTuple):
-    """Artifacts of a finished run; KFP wants a NamedTuple of artifact types."""
+    """Output artifacts of a pipeline; KFP needs a NamedTuple of artifact types."""
 
     report: dsl.Artifact
     """Folder with report.json, report.html and summary.json."""
@@ -29,7 +29,7 @@ def export_and_benchmark(
     export_options: Any,
     benchmark_options: Any,
 ) -> Outputs:
-    """Exports the quantized model and compares it with the sparse and the dense one; call it inside a pipeline."""
+    """Exports the quantized model and compares all models of the pipeline; call it inside a pipeline."""
     deployment = export_onnx(
         model=quantized, dataset=dataset, max_seq_length=max_seq_length, export_options=export_options
     ).outputs["deployment"]

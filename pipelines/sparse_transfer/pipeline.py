@@ -1,4 +1,4 @@
-"""The pipeline `sparse_transfer`: only the DAG; the steps are in `sparse_core.steps`.
+"""The pipeline `sparse_transfer`. This file has only the DAG; the steps are in `sparse_core.steps`.
 
 No `from __future__ import annotations` here: KFP reads the annotations as objects.
 """
@@ -47,15 +47,15 @@ def sparse_transfer(
         recipe_args: new values for the recipe's variables, as a JSON object.
         teacher_recipe: recipe of the teacher's training.
         teacher_recipe_args: new values for the variables of the teacher's recipe, as a JSON object.
-        model_revision: branch, tag or commit of a hub model, or the identity of a folder's content.
+        model_revision: branch, tag or commit of a hub model, or 'sha256:' and the identity of a folder's content.
         teacher_model_revision: the same for teacher_model.
         teacher_is_trained: the teacher is already fine-tuned on this task, so it is only evaluated.
         use_teacher_tokenizer: the teacher reads each text with its own tokenizer (text classification only).
         task: text_classification, token_classification, question_answering or masked_language_modeling.
         train_file: rows to train on: CSV, JSON, JSON lines, Parquet or text.
-        validation_file: rows that are measured during training and that check the export.
-        test_file: rows that only the benchmark reads.
-        dataset_name: in place of files, a data set of the hub or a folder that save_to_disk wrote.
+        validation_file: rows for evaluation during training and for the check of the export.
+        test_file: rows for the benchmark.
+        dataset_name: in place of files, a data set on the hub or a folder that save_to_disk wrote.
         dataset_options: more options of fetch_dataset, by name.
         max_seq_length: longest row in tokens; the tokens beyond it are cut off.
         training_options: options of the training steps, by name.
@@ -63,7 +63,7 @@ def sparse_transfer(
         benchmark_options: options of benchmark, by name.
 
     Returns:
-        The report with its page for the browser, and the deployment folder.
+        The report, its HTML page and the deployment folder.
     """
     data = fetch_dataset(
         task=task,

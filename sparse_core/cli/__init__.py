@@ -1,1 +1,1 @@
-"""Command line: one command per step, made from its signature and docstring, and `recipe` to look into recipes."""
+"""The `sparse-core` command: one command for each step, `recipe`, and SparseML's commands."""

@@ -1,4 +1,4 @@
-"""The boundary of a process: where a user's mistake becomes one line and an exit code."""
+"""The boundary of the process: turns a user's mistake into one line and an exit code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from sparse_core.errors import Naming, SparseCoreError
 
 INTERRUPTED_EXIT_CODE = 130  # 128 + SIGINT, the shell's convention
-RESUMES = "interrupted: nothing was published; the same command goes on from the last checkpoint"
+RESUMES = "interrupted: nothing was published; run the same command again to continue from the last checkpoint"
 
 
 @contextmanager
@@ -17,12 +17,12 @@ def process_boundary(naming: Naming = str, interrupted: str = RESUMES) -> Iterat
     """Turns a user's mistake or Ctrl-C inside the block into one line on stderr and a non-zero exit.
 
     Args:
-        naming: how the user wrote a setting, given the library's name.
-        interrupted: the line after Ctrl-C.
+        naming: from the library's name of a setting to the name that the user wrote.
+        interrupted: the line to print after Ctrl-C.
 
     Raises:
         SystemExit: with code 1 after a `SparseCoreError`, with code 130 after an interrupt. Other exceptions are
-            defects of ours and keep their traceback.
+            defects of this library and keep their traceback.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""How a pipeline component calls a step: errors as one line, metrics as finite numbers, the step's own time logged."""
+"""Runs a step inside a pipeline component: prints errors as one line, and logs finite metrics and the step's time."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from sparse_core.cli.logs import configure_logging
 from sparse_core.store import write_json
 
 STEP_SECONDS = "step_seconds"
-"""Metric that holds the wall time of the step function, in seconds, imports of its libraries included."""
+"""Metric: wall time of the step function in seconds, including the import of its libraries."""
 
 logger = logging.getLogger(__name__)
 
 
 class MetricsArtifact(Protocol):
-    """What is used of a `kfp.dsl.Metrics` output; declared here because this library never imports kfp."""
+    """The used part of a `kfp.dsl.Metrics` output; declared here because this library never imports kfp."""
 
     path: str
 
@@ -33,13 +33,13 @@ class MetricsArtifact(Protocol):
 def run_step(step: Callable[..., dict[str, Any]], metrics: MetricsArtifact, **arguments: Any) -> None:
     """Runs `step` in this process and logs the finite numbers that it returns.
 
-    The metrics are also written to `metrics.path` as JSON: kfp.local takes a task whose outputs are not all on disk
-    for one that never ran, and would run it again each time.
+    The metrics are also written to `metrics.path` as JSON, because kfp.local runs a task again if one of its outputs is
+    not on disk.
 
     Args:
         step: a function of `sparse_core.steps`.
-        metrics: where the numbers go.
-        arguments: the step's arguments by name; an artifact stands for the path that it has.
+        metrics: output for the numbers.
+        arguments: the step's arguments by name; an artifact is replaced by its path.
 
     Raises:
         SystemExit: the step refused its input (code 1) or was interrupted (code 130); one line says why.
@@ -53,12 +53,12 @@ def run_step(step: Callable[..., dict[str, Any]], metrics: MetricsArtifact, **ar
             metrics.log_metric(name, number)
         write_json(Path(metrics.path), numbers)
         logger.info("%s: %.3f", STEP_SECONDS, numbers[STEP_SECONDS])
-    # The process ends here: a last collection would walk torch's objects for a second to free what the end frees.
+    # The process ends here. Without this, a last garbage collection would spend a second on torch's objects.
     gc.freeze()
 
 
 def _plain(value: Any) -> Any:
-    """An artifact as its path, and the numbers of a mapping as they were before KFP."""
+    """Replaces artifacts by their paths and restores whole numbers inside mappings."""
     if hasattr(value, "path"):
         return Path(value.path)
     if isinstance(value, dict):
@@ -67,7 +67,7 @@ def _plain(value: Any) -> Any:
 
 
 def _whole(value: Any) -> Any:
-    """Whole numbers as ints: KFP makes floats of all numbers in mappings and lists."""
+    """Turns whole numbers back into ints, because KFP turns all numbers in mappings and lists into floats."""
     if isinstance(value, dict):
         return {name: _whole(entry) for name, entry in value.items()}
     if isinstance(value, list):
@@ -76,7 +76,7 @@ def _whole(value: Any) -> Any:
 
 
 def finite_numbers(results: dict[str, Any]) -> dict[str, float]:
-    """The entries of `results` that a KFP metric can hold: numbers, as Python floats, without NaN and infinities."""
+    """The entries of `results` that a KFP metric can hold: finite numbers, as floats."""
     return {
         name: float(value)
         for name, value in results.items()

@@ -1,4 +1,4 @@
-"""The one place that configures logging: compact lines for people, logger names for those who look for a defect."""
+"""Configures logging: short lines by default, times and logger names with `--verbose`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TextIO
 
 LIBRARY_LOGGERS = ("sparse_core", "sparse_pipelines")
 _QUIET_LOGGERS = ("transformers.trainer_utils",)
-"""Warns about file times, on some file systems at every checkpoint; nothing follows from it for the user."""
+"""Logger that warns about file times, on some file systems at every checkpoint; the user can ignore it."""
 
 
 class CompactFormatter(logging.Formatter):
-    """The bare message at level INFO; `warning: ` or `error: ` before it above that."""
+    """Formats INFO as the bare message, and puts `warning: ` or `error: ` before higher levels."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The text of one record."""
@@ -22,13 +22,13 @@ class CompactFormatter(logging.Formatter):
 
 
 def configure_logging(verbose: bool = False, stream: TextIO | None = None) -> None:
-    """Sends this project's log lines to `stream` (default: stderr); other libraries are heard from WARNING on.
+    """Sends log lines to `stream`: those of this project, and warnings and errors of other libraries.
 
     Args:
-        verbose: debug lines too, each with its time and logger name.
-        stream: where the lines go.
+        verbose: also log debug lines, and put time and logger name before each line.
+        stream: default: stderr.
     """
-    # read when Hugging Face's libraries are imported, which is later; their bars say less than the step's own lines
+    # Hugging Face's libraries read this when they are imported later. Their progress bars say less than our log lines.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(

@@ -1,6 +1,6 @@
-"""The `sparse-core` command: any step alone, SparseML's training commands, and `recipe` to look into recipes.
+"""The `sparse-core` command: single steps, SparseML's training commands, and `recipe`.
 
-Nothing heavy is imported here, nor by the modules of the steps: torch and transformers load when a step runs.
+Neither this module nor the modules of the steps import torch or transformers. These load when a step runs.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ EXPORT_EPILOG = (
 )
 
 _RESERVED = ("command", "run", "parser", "json", "verbose")
-"""What the parsed command line holds besides the step's artifacts and settings."""
+"""Names on the parsed command line that are no artifacts or settings of the step."""
 
 
 def build_parser() -> Parser:
     """The parser of the whole command line."""
     parser = Parser(
         prog="sparse-core",
-        description="Sparse, quantized Hugging Face encoders for CPUs: one step at a time.",
+        description="Makes Hugging Face encoders sparse and int8 for CPUs, one step at a time.",
         epilog="`sparse-core COMMAND --help` explains a command; `sparse-pipelines run CONFIG.yaml` runs all steps.",
     )
     parser.add_argument("--version", action="version", version=f"sparse-core {__version__}")
@@ -54,7 +54,7 @@ def build_parser() -> Parser:
     return parser
 
 
-def _chosen(words: list[str]) -> Callable[[], None]:
+def _command(words: list[str]) -> Callable[[], None]:
     _require_known(words)
     options = build_parser().parse(words)
     configure_logging(getattr(options, "verbose", False))
@@ -69,7 +69,7 @@ def _require_known(words: list[str]) -> None:
 
 
 def _add_verbose(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--verbose", action="store_true", help="log more, with times and logger names")
+    parser.add_argument("--verbose", action="store_true", help="log more, with time and logger name on each line")
 
 
 def _run_step(options: argparse.Namespace) -> None:
@@ -84,21 +84,21 @@ def _run_step(options: argparse.Namespace) -> None:
 
 
 def aligned(results: dict[str, Any]) -> str:
-    """The results as lines of name and value, the values below one another; floats with six significant digits."""
+    """The results as one line each, with aligned values; floats have six significant digits."""
     width = max((len(name) for name in results), default=0)
     texts = {name: f"{value:.6g}" if isinstance(value, float) else str(value) for name, value in results.items()}
     return "\n".join(f"{name:<{width}}  {text}" for name, text in texts.items())
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs one command line; the exit code is 0, or the process ends as `process_boundary` says."""
+    """Runs one command line and returns 0; a mistake ends the process, see `process_boundary`."""
     words = sys.argv[1:] if argv is None else argv
     with process_boundary():
         try:
-            run = sparseml_command(words) or _chosen(words)
+            run = sparseml_command(words) or _command(words)
             run()
             sys.stdout.flush()
-        except BrokenPipeError:  # the reader, `head` say, has seen enough
+        except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 

@@ -1,4 +1,4 @@
-"""Command lines made from the declarations of steps: one option for each setting, with its help and default."""
+"""Makes command lines from the declarations of steps: one option for each setting, with its help and default."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from sparse_core.steps.spec import OUTPUT, Port, Setting, Step
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that refuses abbreviations and reports mistakes as ConfigError instead of exiting."""
+    """An ArgumentParser that refuses abbreviations and raises ConfigError for mistakes."""
 
     def __init__(self, **kwargs: Any) -> None:
-        """Takes what ArgumentParser takes, by name."""
+        """Takes the keyword arguments of ArgumentParser."""
         super().__init__(allow_abbrev=False, **kwargs)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parses as argparse does, and keeps the words for `error`."""
+        """Parses as argparse does, and keeps the words for error messages."""
         self._words = sys.argv[1:] if args is None else list(args)
         return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
-        """Raises ConfigError: for the first option that does not exist, else with argparse's message.
+        """Raises ConfigError for the first unknown option; if there is none, with argparse's message.
 
-        argparse complains of a missing option before an unknown one, and a misspelled option is often the missing one.
+        argparse reports a missing option before an unknown one, but a misspelled option is often the missing one.
         """
         for word in self._own_words():
             name = word.partition("=")[0]
@@ -37,18 +37,18 @@ class Parser(argparse.ArgumentParser):
         raise ConfigError("", f"{self.prog}: {message}", fix=f"`{self.prog} --help` lists what is accepted")
 
     def parse(self, argv: list[str]) -> argparse.Namespace:
-        """The options of `argv`; the words of an option may be joined by `-`, or by `_` as in Python.
+        """Parses `argv`. Option names may have hyphens or underscores.
 
         Raises:
-            ConfigError: an option or command that does not exist, with the nearest one that does.
+            ConfigError: an option or command does not exist; the error names the nearest one.
         """
         namespace, unknown = self.parse_known_args([_with_hyphens(word) for word in argv])
         if unknown:
-            raise self._chosen_by(namespace)._unknown(unknown[0].partition("=")[0])
+            raise self._parser_of(namespace)._unknown(unknown[0].partition("=")[0])
         return namespace
 
     def option_names(self) -> list[str]:
-        """All options of this command, as the user writes them."""
+        """All options of this command, with their hyphens."""
         return [option for action in self._actions for option in action.option_strings]
 
     def _unknown(self, name: str) -> ConfigError:
@@ -56,11 +56,12 @@ class Parser(argparse.ArgumentParser):
         return ConfigError(name, f"unknown {kind} of {self.prog}", fix=nearest(name, self.option_names()))
 
     def _own_words(self) -> Iterator[str]:
-        """The words up to `--`, or up to the command, whose own parser reads the rest."""
+        """The words up to `--`, or up to the subcommand, because its own parser reads the rest."""
         has_commands = self._subparsers is not None
         return takewhile(lambda word: word != "--" and (word.startswith("-") or not has_commands), self._words)
 
-    def _chosen_by(self, namespace: argparse.Namespace) -> Parser:
+    def _parser_of(self, namespace: argparse.Namespace) -> Parser:
+        """The parser of the command that was parsed."""
         return getattr(namespace, "parser", self)
 
 
@@ -72,15 +73,15 @@ def _with_hyphens(word: str) -> str:
 
 
 def add_step(parser: argparse.ArgumentParser, step: Step) -> None:
-    """Adds the options of a step: its artifacts, its settings one by one, and each group of settings as one object.
+    """Adds the options of a step: its artifacts, each setting, and each group of settings as one JSON object.
 
-    Options that the user leaves out are absent from the result, so that the step's own defaults apply.
+    The result holds only the options that the user wrote, so that the step's own defaults apply.
     """
     artifacts = parser.add_argument_group("artifacts")
     for port in step.inputs:
         _add_input(artifacts, port)
     artifacts.add_argument(
-        flag(OUTPUT), default=argparse.SUPPRESS, metavar="DIR", help=f"Where the result appears. {step.output.help}"
+        flag(OUTPUT), default=argparse.SUPPRESS, metavar="DIR", help=f"Folder to write. {step.output.help}"
     )
     groups: dict[str, Any] = {"": parser.add_argument_group("settings")}
     for setting in step.settings():
@@ -101,7 +102,7 @@ def flag(name: str) -> str:
 
 
 def flags_of(step: Step) -> Naming:
-    """From the library's name of a setting to the option of this command; other names stay."""
+    """A function from the library's name of a setting to the option of this command; other names stay the same."""
     settings = list(step.settings())
     names = {OUTPUT, *(port.name for port in step.inputs), *(s.name for s in settings), *(s.group for s in settings)}
 
@@ -144,10 +145,10 @@ def _add_setting(group: Any, setting: Setting) -> None:
 
 
 def named_paths(words: list[str], setting: str) -> dict[str, str]:
-    """The mapping that words of the form NAME=DIR give.
+    """The mapping of words of the form NAME=DIR.
 
     Raises:
-        ConfigError: a word has another form, or a name comes twice.
+        ConfigError: a word has another form, or a name occurs twice.
     """
     paths: dict[str, str] = {}
     for word in words:
@@ -155,6 +156,6 @@ def named_paths(words: list[str], setting: str) -> dict[str, str]:
         if not (name and equals and path):
             raise ConfigError(setting, accepted="NAME=DIR", got=word)
         if name in paths:
-            raise ConfigError(setting, f"the name '{name}' is given twice", fix="give each a name of its own")
+            raise ConfigError(setting, f"has the name '{name}' twice", fix="give each a different name")
         paths[name] = path
     return paths

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_TASK = "text_classification"
 _FLAGS = {"model": "--model", "recipe_args": "--recipe-args", "timeline": "--timeline"}
-"""Settings of the library -> how the user wrote them here."""
+"""Setting of the library -> the flag of this command."""
 
 
 def add_recipe_commands(commands: argparse._SubParsersAction[Any]) -> None:
@@ -27,34 +27,38 @@ def add_recipe_commands(commands: argparse._SubParsersAction[Any]) -> None:
     actions = recipe.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=Parser)
     listing = actions.add_parser("list", help="Print the names of the built-in recipes.")
     listing.set_defaults(run=_list, parser=listing)
-    show = actions.add_parser("show", help="Print a recipe as it resolves: variables, modifiers and their epochs.")
+    show = actions.add_parser(
+        "show", help="Print the variables, modifiers and epochs of a recipe with their final values."
+    )
     _add_recipe(show)
     show.add_argument(
-        "--timeline", type=Path, metavar="FILE", help="also draw which modifier acts in which epochs, as an SVG"
+        "--timeline", type=Path, metavar="FILE", help="also write an SVG that shows in which epochs each modifier acts"
     )
     show.set_defaults(run=_with_flags(_show), parser=show)
-    check = actions.add_parser("check", help="Print which parameters of a model each modifier would touch.")
+    check = actions.add_parser("check", help="Print which parameters of a model each modifier would change.")
     _add_recipe(check)
-    check.add_argument("--model", required=True, metavar="MODEL", help="a model directory, hub id or zoo: stub")
+    check.add_argument("--model", required=True, metavar="MODEL", help="a model folder, hub id or zoo: stub")
     check.add_argument(
         "--task",
         choices=TASKS,
         metavar="TASK",
-        help=f"the head that training gives the model, one of {', '.join(TASKS)} (default: the head that it "
-        "has, or text_classification for an encoder or a language model)",
+        help=f"the model's head in the training: {', '.join(TASKS)} (default: its present head; "
+        "text_classification for an encoder or a language model)",
     )
     check.set_defaults(run=_with_flags(_check), parser=check)
 
 
 def _add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "recipe", metavar="RECIPE", help="a built-in name, a .yaml, .yml or .md file, a directory, or a zoo: stub"
+        "recipe", metavar="RECIPE", help="a built-in name, a .yaml, .yml or .md file, a folder, or a zoo: stub"
     )
-    parser.add_argument("--recipe-args", default="", metavar="JSON", help="variables to override, as a JSON object")
+    parser.add_argument(
+        "--recipe-args", default="", metavar="JSON", help="new values for the recipe's variables, as a JSON object"
+    )
 
 
 def _with_flags(action: Callable[[argparse.Namespace], None]) -> Callable[[argparse.Namespace], None]:
-    """The action, with errors that name the flags."""
+    """Wraps the action so that its errors name the flags."""
 
     def run(options: argparse.Namespace) -> None:
         with renamed_settings(_FLAGS):
@@ -105,7 +109,7 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _structure_of(model: str, task: str) -> PreTrainedModel:
-    """The modules of a model without its weights: names and shapes are all that a check needs."""
+    """The modules of a model without its weights; a check needs only names and shapes."""
     from sparse_core.artifacts.model import Model
     from sparse_core.sources.models.find import find_model
 
@@ -123,11 +127,11 @@ def _structure_of(model: str, task: str) -> PreTrainedModel:
             return auto_class.from_config(config, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise ModelError("model", f"{model} cannot be made as {auto_class.__name__} ({reason})") from None
+        raise ModelError("model", f"{model} cannot be loaded as {auto_class.__name__} ({reason})") from None
 
 
 def _task_of(config: dict[str, Any]) -> str:
-    """The task of the head that a model has; an encoder, or one with pretraining's head, gets a new one in training."""
+    """The task of a model's head; for an encoder or a language model, the default task."""
     architecture = str((config.get("architectures") or [""])[0])
     for task in TASKS:
         head = task_class(task).head

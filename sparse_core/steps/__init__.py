@@ -1,1 +1,1 @@
-"""Steps: one plain function for each step of a pipeline, paths and scalars in, a flat dict of scalars out."""
+"""Steps: one function for each step of a pipeline. It takes paths and settings and returns a flat dict of scalars."""

@@ -1,4 +1,4 @@
-"""Step: compare any number of models and deployments, and write the report."""
+"""Step: compare models and deployments, and write the report."""
 
 from __future__ import annotations
 
@@ -28,10 +28,14 @@ class BenchmarkStepSettings(Options):
         Port(
             "candidates",
             Kind.MODEL,
-            "The models to compare, up to 8, each with a name: Hugging Face models, and deployments of export_onnx.",
+            "Models to compare, up to 8, each with a name: Hugging Face models and deployments of export_onnx.",
             many=True,
         ),
-        Port("dataset", Kind.DATASET, "Dataset artifact; accuracy is measured on its test split, else on validation."),
+        Port(
+            "dataset",
+            Kind.DATASET,
+            "Dataset artifact; its test split gives the accuracy, or validation if there is no test split.",
+        ),
     ),
     output=Port("report", Kind.REPORT, "report.json, report.html and summary.json."),
     settings=BenchmarkStepSettings,
@@ -39,16 +43,16 @@ class BenchmarkStepSettings(Options):
 def benchmark(
     candidates: Mapping[str, Path], dataset: Path, output: Path, settings: BenchmarkStepSettings
 ) -> dict[str, float]:
-    """Compares models and deployments: accuracy, sparsity, size, latency and memory, in a report.
+    """Compares the accuracy, sparsity, size, latency and memory of models and deployments in a report.
 
     Returns:
         The numbers of summary.json by name, all finite floats.
 
     Raises:
         ConfigError: a setting does not fit, or a candidate's name cannot be used.
-        DataError: the data set is no data set artifact.
+        DataError: the folder is not a dataset artifact.
         DependencyError: an engine or matplotlib is not installed.
-        ModelError: a candidate is incomplete, or is for other data.
+        ModelError: a candidate is incomplete, or belongs to other data.
     """
     from sparse_core.artifacts.dataset import read_schema
     from sparse_core.artifacts.record import RunRecord

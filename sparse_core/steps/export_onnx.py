@@ -19,10 +19,10 @@ class ExportOnnxSettings(Options):
 
 @step(
     inputs=(
-        Port("model", Kind.MODEL, "Trained model; a quantized one is written with int8 weights, others as float32."),
-        Port("dataset", Kind.DATASET, "Dataset artifact, whose validation split both runtimes predict."),
+        Port("model", Kind.MODEL, "Trained model; a quantized one gets int8 weights, any other float32 weights."),
+        Port("dataset", Kind.DATASET, "Dataset artifact; torch and ONNX Runtime predict its validation split."),
     ),
-    output=Port("deployment", Kind.DEPLOYMENT, "The ONNX file with all that an application needs to use it."),
+    output=Port("deployment", Kind.DEPLOYMENT, "The ONNX file and everything that an application needs to use it."),
     settings=ExportOnnxSettings,
 )
 def export_onnx(model: Path, dataset: Path, output: Path, settings: ExportOnnxSettings) -> dict[str, float | int | str]:

@@ -1,4 +1,4 @@
-"""Step: read and check the rows of a data set, and leave them in the form that training reads."""
+"""Step: read and check the rows of a data set, and write them in the form that training reads."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 class DatasetOptions(Options):
-    """Settings of a data set that are rarely set."""
+    """Rarely used settings of a data set."""
 
     dataset_config_name: str = Field("", description="Configuration of dataset_name; empty: its default.")
     dataset_revision: str = Field(
@@ -34,28 +34,30 @@ class DatasetOptions(Options):
     )
     task_name: str = Field(
         "",
-        description="For text_classification a task of GLUE, or imdb; for token_classification ner, pos or chunk.",
+        description="For text_classification a GLUE task or imdb; for token_classification ner, pos or chunk.",
     )
     text_column: NameList = Field(
         "",
-        description="Column with the text or the tokens; two columns separated by a comma for a pair of texts; empty: "
-        "found from the columns that there are.",
+        description="Column with the text or the tokens; for a pair of texts two columns, separated by a comma; empty: "
+        "chosen from the columns of the data.",
     )
-    label_column: str = Field("", description="Column with the label or the tags; empty: found from the columns.")
+    label_column: str = Field("", description="Column with the label or the tags; empty: chosen from the columns.")
     validation_ratio: float = Field(
         0.0,
         ge=0.0,
         lt=1.0,
-        description="Share of the training rows to keep for validation where the data has no validation split.",
+        description="Share of the training rows to use for validation if the data has no validation split.",
     )
     eval_on_test: bool = Field(
-        False, description="Measure on the test split during training where the data has no validation split."
+        False, description="Evaluate on the test split during training if the data has no validation split."
     )
-    max_train_samples: int = Field(0, ge=0, description="Training rows to keep, from the first on; 0: all.")
+    max_train_samples: int = Field(0, ge=0, description="Training rows to keep, from the first row on; 0: all.")
     max_eval_samples: int = Field(0, ge=0, description="Validation rows to keep; 0: all.")
     max_predict_samples: int = Field(0, ge=0, description="Test rows to keep; 0: all.")
     task_args: JsonObject = Field({}, description="Options of the task, as a JSON object.")
-    content_hash: str = Field("", description="Identity of the files when the run was submitted; empty: not checked.")
+    content_hash: str = Field(
+        "", description="Identity of the files; the step fails if their content differs; empty: not checked."
+    )
 
 
 class FetchDatasetSettings(Options):
@@ -63,34 +65,34 @@ class FetchDatasetSettings(Options):
 
     task: str = Field(
         "text_classification",
-        description="What the data is for: text_classification, token_classification, question_answering or "
+        description="Task of the data: text_classification, token_classification, question_answering or "
         "masked_language_modeling.",
     )
     train_file: str = Field(
         "",
-        description="Rows to learn from: CSV with a header, JSON (an array of records, or an object with such an array "
-        "as data), JSON lines, Parquet, or text with a row on each line; in UTF-8.",
+        description="Rows to train on: CSV with a header, JSON (an array of records, or an object with such an array "
+        "as data), JSON lines, Parquet, or text with one row on each line; in UTF-8.",
     )
-    validation_file: str = Field("", description="Rows to measure on during training, in any of these forms.")
-    test_file: str = Field("", description="Rows to measure on at the end; empty: none.")
+    validation_file: str = Field("", description="Rows to evaluate on during training, in any of these forms.")
+    test_file: str = Field("", description="Rows for the benchmark at the end; empty: none.")
     dataset_name: str = Field(
         "",
-        description="In place of files: a data set of the Hugging Face hub, or a folder that save_to_disk wrote or "
-        "that is laid out as a data set on the hub.",
+        description="In place of files: a data set on the Hugging Face hub, a folder that save_to_disk wrote, or a "
+        "folder laid out like a data set on the hub.",
     )
     dataset_options: DatasetOptions = DatasetOptions()
 
 
 @step(
-    output=Port("dataset", Kind.DATASET, "The splits as Arrow files, with the labels of the training rows."),
+    output=Port("dataset", Kind.DATASET, "The splits as Arrow files, and the labels of the training rows."),
     settings=FetchDatasetSettings,
 )
 def fetch_dataset(output: Path, settings: FetchDatasetSettings) -> dict[str, Any]:
-    """Checks every row of a data set and writes its splits as Arrow files, with the labels of the training rows.
+    """Checks every row of a data set and writes its splits as Arrow files, and the labels of the training rows.
 
     Returns:
-        Number of rows of each split (0 where there is none), and number of labels. Test rows without labels are a split
-        of their own, `unlabelled_test`.
+        Number of rows of each split (0 for a missing split), and number of labels. Test rows without labels become the
+        split `unlabelled_test`.
 
     Raises:
         SparseCoreError: a source, column, row, label or option cannot be used, or a file has changed since the run was
@@ -100,43 +102,37 @@ def fetch_dataset(output: Path, settings: FetchDatasetSettings) -> dict[str, Any
     from sparse_core.tasks import ColumnChoice, DatasetSchema, get_task
     from sparse_core.tasks.quiet import datasets_bars_on_terminals
 
-    options_of_data = settings.dataset_options
-    task, task_name, max_predict_samples = settings.task, options_of_data.task_name, options_of_data.max_predict_samples
-    text_column, label_column = options_of_data.text_column, options_of_data.label_column
-    content_hash = options_of_data.content_hash
-    limits = {
-        "train": options_of_data.max_train_samples,
-        "validation": options_of_data.max_eval_samples,
-        "test": max_predict_samples,
-    }
+    more = settings.dataset_options
+    task, task_name = settings.task, more.task_name
+    limits = {"train": more.max_train_samples, "validation": more.max_eval_samples, "test": more.max_predict_samples}
     choice, named = with_named_task(
         DataChoice(
             train_file=settings.train_file,
             validation_file=settings.validation_file,
             test_file=settings.test_file,
             dataset_name=settings.dataset_name,
-            dataset_config_name=options_of_data.dataset_config_name,
-            dataset_revision=options_of_data.dataset_revision,
-            validation_ratio=options_of_data.validation_ratio,
-            eval_on_test=options_of_data.eval_on_test,
+            dataset_config_name=more.dataset_config_name,
+            dataset_revision=more.dataset_revision,
+            validation_ratio=more.validation_ratio,
+            eval_on_test=more.eval_on_test,
         ),
         task,
         task_name,
     )
-    options = options_of_data.task_args
+    options, text_column = more.task_args, more.text_column
     if named is not None:
         options, text_column = {**named.task_args, **options}, text_column or named.text_column
     chosen_task = get_task(task, options)
     with datasets_bars_on_terminals() if choice.dataset_name else nullcontext():
         sources = find_splits(choice)
-    reader = chosen_task.row_reader(sources["train"], ColumnChoice(text_column, label_column, task_name))
-    sources = _unlabelled_apart(sources, reader, named, max_predict_samples)
+    reader = chosen_task.row_reader(sources["train"], ColumnChoice(text_column, more.label_column, task_name))
+    sources = _with_unlabelled_splits(sources, reader, named, more.max_predict_samples)
     require_room(output, 2 * sum(source.size_bytes for source in sources.values()), "the data set")
     facts = {name: value for name, value in asdict(choice).items() if value}
     with publishing(output) as staging:
         num_rows = _write_splits(staging, sources, reader, limits)
-        # Checked after the reading, so that a change during it is found too.
-        if content_hash and identity(*choice.local_paths()) != content_hash:
+        # after the reading, which also detects a change during it
+        if more.content_hash and identity(*choice.local_paths()) != more.content_hash:
             raise DataError(
                 "content_hash",
                 f"{', '.join(map(str, choice.local_paths()))} has changed since this run was submitted",
@@ -155,7 +151,7 @@ def fetch_dataset(output: Path, settings: FetchDatasetSettings) -> dict[str, Any
 def _write_splits(
     directory: Path, sources: dict[str, RowSource], reader: RowReader, limits: dict[str, int]
 ) -> dict[str, int]:
-    """Writes all splits, the training rows first because they decide the labels; number of rows of each."""
+    """Writes all splits, the training rows first because they decide the labels, and returns the numbers of rows."""
     from sparse_core.artifacts.dataset import split_path
     from sparse_core.sources.data.split_writer import renumber_labels, require_same_classes, write_split
     from sparse_core.tasks.rows import UNLABELLED_TEST, UnlabelledReader
@@ -180,45 +176,51 @@ def _write_splits(
 
 
 def _label_column(reader: RowReader) -> str:
-    """The user's name for the column with the labels; empty where there is none."""
+    """The source column with the labels; empty if the task has no labels."""
     return reader.source_columns.get(reader.target, "")
 
 
-def _unlabelled_apart(
+def _with_unlabelled_splits(
     sources: dict[str, RowSource], reader: RowReader, named: NamedTask | None, max_rows: int
 ) -> dict[str, RowSource]:
-    """The splits, a test split by another name where none of its first `max_rows` rows has a label."""
+    """Renames each test split that has no label in its first `max_rows` rows (0: all) to an unlabelled one."""
     from sparse_core.tasks.rows import UNLABELLED_TEST
 
     column = _label_column(reader)
-    named_apart = {}
+    splits = {}
     for split, source in sources.items():
         is_test = bool(column) and split.startswith("test")
         if not is_test or any(
-            _is_given(row.values.get(column), named) for row in islice(source.rows(), max_rows or None)
+            _is_label(row.values.get(column), named) for row in islice(source.rows(), max_rows or None)
         ):
-            named_apart[split] = source
+            splits[split] = source
             continue
         unlabelled = split.replace("test", UNLABELLED_TEST, 1)
-        named_apart[unlabelled] = source
-        columns = next(iter(source.rows())).values
-        others = [name for name in columns if name not in reader.source_columns.values()]
-        logger.log(
-            logging.INFO if column in columns else logging.WARNING,
-            "%s: has no labels in column '%s', so it is the split %s, to predict and not to measure on. %s",
-            source.name,
-            column,
-            unlabelled,
-            "" if column in columns else nearest(column, others).capitalize(),
-        )
-    return named_apart
+        splits[unlabelled] = source
+        _log_unlabelled(source, reader, column, unlabelled)
+    return splits
 
 
-def _is_given(label: Any, named: NamedTask | None) -> bool:
-    """Whether a value is a label; -1, also as a number, stands for those that GLUE's authors keep to themselves."""
+def _log_unlabelled(source: RowSource, reader: RowReader, column: str, split: str) -> None:
+    columns = next(iter(source.rows())).values
+    is_present = column in columns
+    others = [name for name in columns if name not in reader.source_columns.values()]
+    advice = "" if is_present else nearest(column, others)
+    logger.log(
+        logging.INFO if is_present else logging.WARNING,
+        "%s: has no labels in column '%s', so it becomes the split %s, which is predicted and not scored%s",
+        source.name,
+        column,
+        split,
+        f"; {advice}" if advice else "",
+    )
+
+
+def _is_label(value: Any, named: NamedTask | None) -> bool:
+    """Whether a value is a label. In GLUE's test splits -1 stands for a label that its authors do not publish."""
     from sparse_core.tasks.columns import is_blank
 
-    if named is not None and not named.has_test_labels and str(label) in ("-1", "-1.0"):
+    if named is not None and not named.has_test_labels and str(value) in ("-1", "-1.0"):
         return False
-    is_list_of_none = isinstance(label, list) and bool(label) and all(entry is None for entry in label)
-    return not is_blank(label) and not is_list_of_none
+    is_list_of_none = isinstance(value, list) and bool(value) and all(entry is None for entry in value)
+    return not is_blank(value) and not is_list_of_none

@@ -1,4 +1,4 @@
-"""Step: bring a model and its tokenizer from a folder, the Hugging Face hub or a SparseZoo stub."""
+"""Step: copy a model and its tokenizer from a folder, the Hugging Face hub or a SparseZoo stub."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sparse_core.steps.spec import Kind, Port, step
 from sparse_core.store import identity, publishing
 
 CONTENT_PREFIX = "sha256:"
-"""Begins a revision that is the identity of a local folder's content."""
+"""Prefix of a revision that is the identity of a local folder's content."""
 
 
 class FetchModelSettings(Options):
@@ -23,12 +23,12 @@ class FetchModelSettings(Options):
     model: str = Field(
         min_length=1,
         description="A local folder, a hub id such as google-bert/bert-base-uncased, or a SparseZoo stub (zoo:...). "
-        "HF_TOKEN, HF_HUB_OFFLINE and SPARSE_CORE_ZOO_MIRROR are used.",
+        "HF_TOKEN, HF_HUB_OFFLINE and SPARSE_CORE_ZOO_MIRROR apply.",
     )
     revision: str = Field(
         "",
-        description="Branch, tag or commit on the hub; empty: the default branch. For a local folder, sha256: and the "
-        "identity of its content, which is checked.",
+        description="Branch, tag or commit on the hub; empty: the default branch. For a local folder, 'sha256:' and "
+        "the identity of its content; the step fails if the content differs.",
     )
 
 
@@ -37,13 +37,13 @@ class FetchModelSettings(Options):
     settings=FetchModelSettings,
 )
 def fetch_model(output: Path, settings: FetchModelSettings) -> dict[str, Any]:
-    """Copies config, weights (as safetensors) and tokenizer of a model after checking that all are there.
+    """Copies the config, weights (as safetensors) and tokenizer of a model, and fails if one of them is missing.
 
     Returns:
         Size of the copied files in bytes.
 
     Raises:
-        SparseCoreError: the model cannot be found or fetched, lacks a file, has weights that are more than tensors or
+        SparseCoreError: the model cannot be found or fetched, lacks a file, has pickled objects other than tensors,
             needs code of its own, or has changed since the run was submitted.
     """
     from sparse_core.artifacts.model import Model

@@ -1,4 +1,4 @@
-"""Step: read a recipe, work out its variables, and leave the result as an artifact."""
+"""Step: read a recipe and write it as an artifact, with the values of its variables."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class FetchRecipeSettings(Options):
 
 
 @step(
-    output=Port("resolved_recipe", Kind.RECIPE, "The recipe with its variables worked out."),
+    output=Port("resolved_recipe", Kind.RECIPE, "The recipe, with values in place of its variables."),
     settings=FetchRecipeSettings,
 )
 def fetch_recipe(output: Path, settings: FetchRecipeSettings) -> dict[str, Any]:
-    """Writes `recipe.yaml`, the recipe with recipe_args applied and every expression worked out.
+    """Writes `recipe.yaml`: the recipe with recipe_args applied and every expression evaluated.
 
     Settings of the recipe that have no effect are logged as warnings and kept in the manifest.
 

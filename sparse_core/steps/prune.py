@@ -16,13 +16,13 @@ from sparse_core.steps.training import DATASET, RECIPE, TEACHER, DistilledTrainS
         RECIPE,
         TEACHER,
     ),
-    output=Port("sparse_model", Kind.MODEL, "The sparse model, with the checkpoint from which qat_finalize goes on."),
+    output=Port("sparse_model", Kind.MODEL, "The sparse model, with the checkpoint from which qat_finalize continues."),
     settings=DistilledTrainSettings,
 )
 def prune(
     model: Path, dataset: Path, recipe: Path, teacher: Path, output: Path, settings: DistilledTrainSettings
 ) -> dict[str, Any]:
-    """Prunes a dense model while it learns from its teacher; ends where the recipe's quantization starts.
+    """Prunes a dense model while it learns from its teacher; ends before the recipe's quantization starts.
 
     A recipe without quantization runs to its end.
 

@@ -1,4 +1,4 @@
-"""Step: go on from a sparse model's checkpoint through quantization-aware training to the end of the recipe."""
+"""Step: continue from a sparse model's checkpoint with quantization-aware training, to the end of the recipe."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def qat_finalize(
 ) -> dict[str, Any]:
     """Runs the quantized epochs of a recipe, from the checkpoint that prune or sparse_transfer left.
 
-    The two steps together give, bit for bit, the weights of the recipe run in one go. Where a recipe has no
-    quantization, nothing is left to do, and the model is passed on unchanged.
+    The two steps together give, bit for bit, the weights of the whole recipe in one run. If the recipe has no
+    quantization, the output is the unchanged model.
 
     Returns:
         Metrics on the validation split, and the sparsity of the encoder and of the model (0 to 1).

@@ -1,4 +1,4 @@
-"""The steps, in the order of a pipeline: the one list of them."""
+"""The only list of the steps, in the order of a pipeline."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STEPS = (
     "export_onnx",
     "benchmark",
 )
-"""Names of all steps; each is the `Step` of this name in the module of this name."""
+"""Names of all steps. The module of this name holds the `Step` of this name."""
 
 
 def load_step(name: str) -> Step:

@@ -1,4 +1,4 @@
-"""Step: fine-tune a sparse model whose zeros stay."""
+"""Step: fine-tune a sparse model and keep its zeros."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from sparse_core.steps.training import DATASET, RECIPE, TEACHER, DistilledTrainS
 
 @step(
     inputs=(Port("model", Kind.MODEL, "Hugging Face folder of the sparse model."), DATASET, RECIPE, TEACHER),
-    output=Port("sparse_model", Kind.MODEL, "The sparse model, with the checkpoint from which qat_finalize goes on."),
+    output=Port("sparse_model", Kind.MODEL, "The sparse model, with the checkpoint from which qat_finalize continues."),
     settings=DistilledTrainSettings,
 )
 def sparse_transfer(
     model: Path, dataset: Path, recipe: Path, teacher: Path, output: Path, settings: DistilledTrainSettings
 ) -> dict[str, Any]:
-    """Fine-tunes a sparse model on a task while its zeros stay; ends where the recipe's quantization starts.
+    """Fine-tunes a sparse model and keeps its zeros; ends before the recipe's quantization starts.
 
     A recipe without quantization runs to its end.
 

@@ -1,6 +1,6 @@
-"""What a step is: a function with its settings and its artifacts, declared once.
+"""The declaration of a step: a function with its settings and its artifacts.
 
-The command line, the KFP components, the config file and the pipelines are made from these declarations.
+The command line, the KFP components, the config file and the pipelines come from these declarations.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MaxSeqLength = Annotated[int, Field(ge=1, description="Longest row in tokens; th
 
 
 class Kind(StrEnum):
-    """The kinds of artifacts that go into and come out of steps."""
+    """The kinds of artifacts that steps read and write."""
 
     MODEL = "model"
     DATASET = "dataset"
@@ -37,14 +37,14 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Port:
-    """An artifact that a step reads or makes.
+    """An artifact that a step reads or writes.
 
     Attributes:
         name: parameter of the step; for an output, the name that pipelines know it by.
         kind: what the artifact is.
         help: one sentence.
-        required: False for an input that may be left out.
-        many: the input is any number of artifacts, each with a name: a mapping of name to path.
+        required: False for an optional input.
+        many: the input is a mapping of name to path, with any number of artifacts.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Setting:
     Attributes:
         name: the setting.
         field: type, default, range and help.
-        group: the field of the settings model that holds the setting, where it is one of a group of options.
+        group: the field of the settings model that holds the setting; empty for a setting of no group.
     """
 
     name: str
@@ -71,16 +71,16 @@ class Setting:
 
 @dataclass(frozen=True)
 class Step:
-    """A step, which is called as a function: paths by position or name, then settings by name.
+    """A step. It is called as a function, with paths by position or name, then settings by name.
 
     Attributes:
         name: the step, its command and its component.
         title: first line of its help.
-        function: what runs; takes the inputs by name, `output` and `settings`.
+        function: runs the step; takes the inputs by name, `output` and `settings`.
         inputs: the artifacts that it reads.
-        output: the artifact that it makes.
-        settings_model: its settings. A field whose type is an `Options` is a group: users of the command line give its
-            settings one by one, pipelines pass the group as one object.
+        output: the artifact that it writes.
+        settings_model: its settings. A field of type `Options` is a group: the command line has a flag for each of its
+            settings, and pipelines pass the group as one object.
     """
 
     name: str
@@ -95,7 +95,7 @@ class Step:
 
         Args:
             paths: the inputs in their order, then the output.
-            values: the same by name, and the settings.
+            values: inputs and output by name, and the settings.
 
         Returns:
             The results of the step, numbers and texts by name.
@@ -104,20 +104,20 @@ class Step:
             SparseCoreError: a setting does not fit, the output is in use, or the step refuses its input.
         """
         names = [*(port.name for port in self.inputs), OUTPUT]
-        given = {**dict(zip(names, paths, strict=False)), **values}
-        ports = {name: given.pop(name) for name in names if name in given}
+        arguments = {**dict(zip(names, paths, strict=False)), **values}
+        ports = {name: arguments.pop(name) for name in names if name in arguments}
         self._require_paths(ports)
         ports = {name: _as_path(value) for name, value in ports.items()}
-        settings = self.read_settings(given)
+        settings = self.read_settings(arguments)
         require_free(ports[OUTPUT])
         optional = {port.name: None for port in self.inputs if not port.required}
         return self.function(**{**optional, **ports}, settings=settings)
 
     def read_settings(self, values: Mapping[str, Any]) -> Options:
-        """The checked settings.
+        """Checks the settings and fills in defaults.
 
         Args:
-            values: by name; the settings of a group one by one, or the group as a mapping or a JSON object.
+            values: by name. A group may be given as single settings, as a mapping or as a JSON object.
 
         Raises:
             ConfigError: a setting is unknown, given twice, or does not fit.
@@ -143,12 +143,12 @@ class Step:
             (nested[group] if group else top)[name] = value
         for name, group_values in nested.items():
             flat = {key for key in group_values if key in values}
-            with renamed_settings(lambda path, name=name, flat=flat: _as_given(path, name, flat)):  # type: ignore[misc]
+            with renamed_settings(lambda path, name=name, flat=flat: _as_written(path, name, flat)):  # type: ignore[misc]
                 top[name] = validated(groups[name], group_values, inside=name)
         return validated(self.settings_model, top)
 
     def settings(self) -> Iterator[Setting]:
-        """All settings, those of groups one by one."""
+        """All settings, including those inside groups."""
         groups = dict(groups_of(self.settings_model))
         for name, field in self.settings_model.model_fields.items():
             if name in groups:
@@ -164,12 +164,12 @@ class Step:
 
 
 def step(*, inputs: Sequence[Port] = (), output: Port, settings: type[Options]) -> Callable[[Callable], Step]:
-    """Declares a function as a step, with the function's name and the first line of its docstring.
+    """Declares a function as a step. The function's name and the first line of its docstring become name and title.
 
     Args:
         inputs: the artifacts that it reads; each is a parameter of the function.
-        output: the artifact that it makes; the function writes it to its parameter `output`.
-        settings: its settings; the function takes them as its parameter `settings`.
+        output: the artifact that it writes; the function gets the path as `output`.
+        settings: the model of its settings; the function gets them as `settings`.
     """
 
     def declare(function: Callable) -> Step:
@@ -180,7 +180,7 @@ def step(*, inputs: Sequence[Port] = (), output: Port, settings: type[Options]) 
 
 
 def groups_of(settings_model: type[Options]) -> Iterator[tuple[str, type[Options]]]:
-    """The fields of a settings model that are groups of options, with their models."""
+    """Yields the groups of options in a settings model, each with its own model."""
     for name, field in settings_model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, Options):
             yield name, field.annotation
@@ -192,6 +192,7 @@ def _as_path(value: Any) -> Any:
     return None if value is None else Path(value).expanduser()
 
 
-def _as_given(path: str, group: str, flat: set[str]) -> str:
+def _as_written(path: str, group: str, flat: set[str]) -> str:
+    """The name of a setting as the caller wrote it: alone, or inside its group."""
     name = path.removeprefix(f"{group}.")
     return name if name in flat else path

@@ -1,4 +1,4 @@
-"""Step: fine-tune a dense model, to compare with and to learn from."""
+"""Step: fine-tune a dense model, as the teacher and as the reference of the benchmark."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class TrainTeacherSettings(TrainSettings):
 def train_teacher(
     model: Path, dataset: Path, recipe: Path, output: Path, settings: TrainTeacherSettings
 ) -> dict[str, Any]:
-    """Fine-tunes a dense model by a recipe, or takes a fine-tuned model as it is.
+    """Fine-tunes a dense model by a recipe, or only evaluates a model that is already fine-tuned.
 
     Returns:
         Metrics on the validation split, and the sparsity of the encoder and of the model (0 to 1).

@@ -1,4 +1,4 @@
-"""What the training steps have in common: settings, artifacts, and the run that they describe."""
+"""What the training steps share: settings, artifacts, and the training run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 DATASET = Port("dataset", Kind.DATASET, "Dataset artifact of fetch_dataset.")
 RECIPE = Port("recipe", Kind.RECIPE, "Recipe artifact of fetch_recipe.")
-TEACHER = Port("teacher", Kind.MODEL, "Fine-tuned teacher; used where the recipe distils.")
+TEACHER = Port("teacher", Kind.MODEL, "Fine-tuned teacher; used if the recipe distils.")
 
 
 class TrainSettings(Options):

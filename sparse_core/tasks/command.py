@@ -24,16 +24,18 @@ class ModelArguments:
 
     _argument_group_name = "model"
 
-    model_name_or_path: str | None = flag(None, "Model to start from: a directory, a hub id, or a zoo: stub.")
-    config_name: str | None = flag(None, "Directory or hub id of a configuration, where it is not the model's own.")
-    tokenizer_name: str | None = flag(None, "Directory or hub id of a tokenizer, where it is not the model's own.")
-    cache_dir: str | None = flag(None, "Folder for downloaded models, instead of the hub's own cache.")
+    model_name_or_path: str | None = flag(None, "Model to start from: a folder, a hub id, or a zoo: stub.")
+    config_name: str | None = flag(None, "Folder or hub id of another configuration than the model's own.")
+    tokenizer_name: str | None = flag(None, "Folder or hub id of another tokenizer than the model's own.")
+    cache_dir: str | None = flag(None, "Folder for downloaded models, in place of the hub's own cache.")
     model_revision: str = flag("main", "Branch, tag or commit of the model on the hub.")
     use_auth_token: bool = flag(
-        False, "A token must be there (HF_TOKEN, `hf auth login`); one that is, is used anyway."
+        False, "Require a hub token (HF_TOKEN, `hf auth login`). A token is used without this flag too."
     )
-    use_fast_tokenizer: bool = flag(True, "Accepted; tokenizers are always fast ones.")
-    use_teacher_tokenizer: bool = flag(False, "The teacher reads its own tokens (classification of texts only).")
+    use_fast_tokenizer: bool = flag(True, "Has no effect; tokenizers are always fast ones.")
+    use_teacher_tokenizer: bool = flag(
+        False, "The teacher reads each text with its own tokenizer (text classification only)."
+    )
 
 
 @dataclass
@@ -42,7 +44,7 @@ class PretrainingModelArguments(ModelArguments):
 
     model_type: str | None = flag(None, "Train a new model of this type, such as bert; needs --tokenizer_name.")
     config_overrides: str | None = flag(
-        None, "Values of the configuration of a model from scratch: hidden_size=128,num_hidden_layers=2"
+        None, "Configuration of a model from scratch: hidden_size=128,num_hidden_layers=2."
     )
 
 
@@ -51,23 +53,25 @@ class PretrainingModelArguments(ModelArguments):
 
 @dataclass
 class DataArguments:
-    """What all tasks have: sources, lengths and sizes."""
+    """Flags of every task: sources, lengths and sizes."""
 
     _argument_group_name = "data"
 
-    dataset_name: str | None = flag(None, "Data set on the hub, or a directory that save_to_disk has written.")
+    dataset_name: str | None = flag(None, "Data set on the hub, or a folder that save_to_disk wrote.")
     dataset_config_name: str | None = flag(None, "Configuration of the data set on the hub.")
     dataset_revision: str | None = flag(None, "Branch, tag or commit of the data set on the hub.")
-    train_file: str | None = flag(None, "Rows to learn from: .csv, .json, .jsonl, .parquet.")
+    train_file: str | None = flag(None, "Rows to train on: .csv, .json, .jsonl, .parquet or .txt.")
     validation_file: str | None = flag(None, "Rows to evaluate on.")
-    max_seq_length: int | None = flag(None, "Longest row in tokens; longer ones are cut. Default: the model's longest.")
-    pad_to_max_length: bool = flag(False, "Pad every batch to max_seq_length instead of to its longest row.")
-    max_train_samples: int | None = flag(None, "Use only so many training rows.")
-    max_eval_samples: int | None = flag(None, "Use only so many evaluation rows.")
-    overwrite_cache: bool = flag(False, "Read the data again instead of taking what an earlier command left.")
-    preprocessing_num_workers: int | None = flag(None, "Accepted; the number of processes follows rows and cores.")
-    num_export_samples: int = flag(0, "Write so many evaluation rows and the model's outputs for them as .npz files.")
-    task_args: str | None = flag(None, 'Further options of the task as a JSON object, such as {"threshold": 0.5}.')
+    max_seq_length: int | None = flag(
+        None, "Longest row in tokens; longer ones are cut. Default: what the model reads, at most 512."
+    )
+    pad_to_max_length: bool = flag(False, "Pad every batch to max_seq_length, not to its longest row.")
+    max_train_samples: int | None = flag(None, "Number of training rows to use. Default: all.")
+    max_eval_samples: int | None = flag(None, "Number of evaluation rows to use. Default: all.")
+    overwrite_cache: bool = flag(False, "Read the data again, even if an earlier command has read it.")
+    preprocessing_num_workers: int | None = flag(None, "Has no effect; the number of processes follows rows and cores.")
+    num_export_samples: int = flag(0, "Evaluation rows to write as .npz files, with the model's outputs.")
+    task_args: str | None = flag(None, 'More options of the task as a JSON object, such as {"threshold": 0.5}.')
 
 
 @dataclass
@@ -75,9 +79,11 @@ class TestDataArguments(DataArguments):
     """Also test rows, and validation rows that are split off."""
 
     test_file: str | None = flag(None, "Rows for --do_predict.")
-    max_predict_samples: int | None = flag(None, "Use only so many rows for --do_predict.")
-    validation_ratio: float | None = flag(None, "Share of the training rows to evaluate on, where none are given.")
-    eval_on_test: bool = flag(False, "Evaluate on the test rows, where there are none for validation.")
+    max_predict_samples: int | None = flag(None, "Number of rows for --do_predict. Default: all.")
+    validation_ratio: float | None = flag(
+        None, "Share of the training rows to evaluate on, if there are no evaluation rows."
+    )
+    eval_on_test: bool = flag(False, "Evaluate on the test rows, if there are no evaluation rows.")
 
 
 # --- command ----------------------------------------------------------------------------------------------------------

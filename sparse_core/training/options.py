@@ -11,7 +11,7 @@ LARGEST_SEED = 2**32 - 1
 
 
 class TrainingOptions(Options):
-    """Settings of a training, by Hugging Face's names."""
+    """Settings of a training, with Hugging Face's names."""
 
     per_device_train_batch_size: int = Field(32, ge=1, description="Rows in one training batch.")
     per_device_eval_batch_size: int = Field(64, ge=1, description="Rows in one evaluation batch.")

@@ -102,4 +102,4 @@ def test_every_error_names_its_setting_apart_from_its_text():
 
 
 _FOREIGN = {"ValueError", "AttributeError", "TypeError", "KeyError", "NotImplementedError", "RuntimeError",
-            "AssertionError", "MissingValueError", "ArticleError"}  # fmt: skip
+            "AssertionError", "IndexError", "FileNotFoundError", "MissingValueError", "ArticleError"}  # fmt: skip

@@ -13,6 +13,7 @@ import psutil
 import pytest
 import yaml
 
+from sparse_core.artifacts.record import PipelineRecord
 from sparse_pipelines.pipelines import demo
 from sparse_pipelines.pipelines.cli import main
 
@@ -49,7 +50,7 @@ def write(folder: Path, name: str, **changes: object) -> Path:
 
 
 def statuses(output: Path) -> dict[str, str]:
-    return {task["task"]: task["status"] for task in json.loads((output / "run.json").read_text())["tasks"]}
+    return {task.task: task.status for task in PipelineRecord.read(output).tasks}
 
 
 def test_sparse_transfer_from_files_to_report_and_only_what_changed_again(folder, capsys):
@@ -63,8 +64,10 @@ def test_sparse_transfer_from_files_to_report_and_only_what_changed_again(folder
     assert {"model.onnx", "config.json", "tokenizer.json", "labels.json", "recipe.yaml", "manifest.json"} <= {
         path.name for path in (output / "deployment").iterdir()
     }
-    run = json.loads((output / "run.json").read_text())
-    assert 0 < run["pipeline_seconds"] < run["wall_seconds"]
+    record = PipelineRecord.read(output)
+    assert 0 < record.own_seconds < record.seconds
+    assert record.settings["max_seq_length"] == SMALL["max_seq_length"]
+    assert set(record.files) == {"report.html", "report.json"}
 
     assert main(["run", str(config)]) == 0
     assert set(statuses(output).values()) == {"cached"}
@@ -107,8 +110,8 @@ def test_a_step_that_refuses_its_input_ends_the_run_with_one_sentence(folder, ca
         main(["run", str(config)])
     assert exit_info.value.code == 1
     captured = capsys.readouterr()
-    assert captured.err.startswith("error: fetch_dataset: validation_file: ") and captured.err.count("\n") == 1
-    assert "mixed" in captured.err
+    assert captured.err.startswith("error: fetch_dataset: ") and captured.err.count("\n") == 1
+    assert all(part in captured.err for part in ("odd.csv, line 2", "validation_file", "mixed"))
     assert "Traceback" not in captured.out + captured.err
     assert not (folder / "odd" / "report.html").exists()
 

@@ -1,7 +1,7 @@
-"""The commands of SparseML's tutorials, word for word but for the first word and the sources, on tiny data.
+"""The commands of SparseML's tutorials on tiny data; only the first word and the sources differ.
 
-Sources: hub data sets become directories, stubs are answered by a mirror, the hub's RoBERTa teacher is a directory.
-Recipes are the tutorials' own; `--recipe_args` shortens them to two epochs (see SHORT), the teachers' to one.
+Hub data sets and the hub's RoBERTa teacher are folders here, and a mirror answers the stubs. The recipes are the tutorials'
+own; `--recipe_args` shortens them to two epochs (see SHORT) and the teachers' recipes to one.
 """
 
 # ruff: noqa: E501  the commands have their own line breaks
@@ -452,8 +452,8 @@ def test_sst2_and_its_export(home, capfd):
     assert sorted(path.name for path in output.glob("checkpoint-*")) == ["checkpoint-2", "checkpoint-4"]
     captured = capfd.readouterr()
     assert "***** eval metrics *****" in captured.out
-    assert "--evaluation_strategy is --eval_strategy today" in captured.err
-    assert "--fp16 has no effect" in captured.err or torch.accelerator.is_available()
+    assert any({"--evaluation_strategy", "--eval_strategy"} <= set(line.split()) for line in captured.err.splitlines())
+    assert "--fp16" in captured.err or torch.accelerator.is_available()
     export("sparse_quantized_bert-text_classification_sst2", "text_classification")
     deployed = {path.name for path in (home / "deployment").iterdir()}
     assert {"model.onnx", "config.json", "tokenizer.json", "tokenizer_config.json", "labels.json"} <= deployed
@@ -495,7 +495,7 @@ def test_rotten_tomatoes_with_a_teacher_of_ones_own(home):
 def test_tweet_eval_with_a_roberta_teacher(home, capfd):
     output, _ = run(home, EMOTION_ROBERTA, SHORT)
     require_sparse_and_quantized(output)
-    assert "reads the tokens of its own tokenizer" in capfd.readouterr().err
+    assert any("teacher" in line and "tokenizer" in line for line in capfd.readouterr().err.splitlines())
 
 
 def test_conll2003_and_its_export(home):

@@ -55,7 +55,7 @@ def test_what_a_long_command_is_given_can_be_read(line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     _, command, *words = shlex.split(line, comments=True)
     if command == "run":
-        assert load_config(ROOT / words[0]).model
+        assert load_config(ROOT / words[0]).values["model"]
     else:
         arguments = parse(command, words)
         assert (arguments.recipe.recipe, arguments.training.do_train) == ("conll2003/base", True)

@@ -1,4 +1,4 @@
-"""The KFP component `fetch_dataset`, made from its step by `make components`. Do not edit.
+"""The KFP component `fetch_dataset`, written by `make components` from its step. Do not edit.
 
 No `from __future__ import annotations` here: KFP reads the annotations as objects.
 """
@@ -19,22 +19,22 @@ def fetch_dataset(
     dataset_name: str = "",
     dataset_options: dict = {},
 ) -> None:
-    """Checks every row of a data set and writes its splits as Arrow files, with the labels of the training rows.
+    """Checks every row of a data set and writes its splits as Arrow files, and the labels of the training rows.
 
     Args:
-        dataset: The splits as Arrow files, with the labels of the training rows.
-        metrics: Numbers that the step returns, and step_seconds.
-        task: What the data is for: text_classification, token_classification, question_answering or
+        dataset: The splits as Arrow files, and the labels of the training rows.
+        metrics: The numbers that the step returns, and step_seconds.
+        task: Task of the data: text_classification, token_classification, question_answering or
             masked_language_modeling.
-        train_file: Rows to learn from: CSV with a header, JSON (an array of records, or an object with such an
-            array as data), JSON lines, Parquet, or text with a row on each line; in UTF-8.
-        validation_file: Rows to measure on during training, in any of these forms.
-        test_file: Rows to measure on at the end; empty: none.
-        dataset_name: In place of files: a data set of the Hugging Face hub, or a folder that save_to_disk wrote or
-            that is laid out as a data set on the hub.
-        dataset_options: Settings of a data set that are rarely set. Keys: dataset_config_name, dataset_revision,
-            task_name, text_column, label_column, validation_ratio, eval_on_test, max_train_samples,
-            max_eval_samples, max_predict_samples, task_args, content_hash.
+        train_file: Rows to train on: CSV with a header, JSON (an array of records, or an object with such an array
+            as data), JSON lines, Parquet, or text with one row on each line; in UTF-8.
+        validation_file: Rows to evaluate on during training, in any of these forms.
+        test_file: Rows for the benchmark at the end; empty: none.
+        dataset_name: In place of files: a data set on the Hugging Face hub, a folder that save_to_disk wrote, or a
+            folder laid out like a data set on the hub.
+        dataset_options: Rarely used settings of a data set. Keys: dataset_config_name, dataset_revision, task_name,
+            text_column, label_column, validation_ratio, eval_on_test, max_train_samples, max_eval_samples,
+            max_predict_samples, task_args, content_hash.
     """
     from sparse_core.cli.component import run_step
     from sparse_core.steps.fetch_dataset import fetch_dataset as step

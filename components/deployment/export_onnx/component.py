@@ -1,4 +1,4 @@
-"""The KFP component `export_onnx`, made from its step by `make components`. Do not edit.
+"""The KFP component `export_onnx`, written by `make components` from its step. Do not edit.
 
 No `from __future__ import annotations` here: KFP reads the annotations as objects.
 """
@@ -20,10 +20,10 @@ def export_onnx(
     """Exports a model to ONNX and publishes it only if ONNX Runtime agrees with torch on validation rows.
 
     Args:
-        model: Trained model; a quantized one is written with int8 weights, others as float32.
-        dataset: Dataset artifact, whose validation split both runtimes predict.
-        deployment: The ONNX file with all that an application needs to use it.
-        metrics: Numbers that the step returns, and step_seconds.
+        model: Trained model; a quantized one gets int8 weights, any other float32 weights.
+        dataset: Dataset artifact; torch and ONNX Runtime predict its validation split.
+        deployment: The ONNX file and everything that an application needs to use it.
+        metrics: The numbers that the step returns, and step_seconds.
         max_seq_length: Longest row in tokens; the tokens beyond it are cut off.
         export_options: How a model is written as ONNX, and how closely ONNX Runtime must agree with torch. Keys:
             opset, weight_type, min_agreement, max_metric_loss, num_verification_rows.

@@ -1,4 +1,4 @@
-"""The KFP component `benchmark`, made from its step by `make components`. Do not edit.
+"""The KFP component `benchmark`, written by `make components` from its step. Do not edit.
 
 No `from __future__ import annotations` here: KFP reads the annotations as objects.
 """
@@ -27,29 +27,29 @@ def benchmark(
     max_seq_length: int = 128,
     benchmark_options: dict = {},
 ) -> None:
-    """Compares models and deployments: accuracy, sparsity, size, latency and memory, in a report.
+    """Compares the accuracy, sparsity, size, latency and memory of models and deployments in a report.
 
     Args:
-        dataset: Dataset artifact; accuracy is measured on its test split, else on validation.
+        dataset: Dataset artifact; its test split gives the accuracy, or validation if there is no test split.
         report: report.json, report.html and summary.json.
-        html: report.html, for the web page of the run.
-        metrics: Numbers that the step returns, and step_seconds.
+        html: report.html, for KFP's page of the run.
+        metrics: The numbers that the step returns, and step_seconds.
         candidate_names: Names of candidates, in the order of their inputs.
-        candidate_1: The models to compare, up to 8, each with a name: Hugging Face models, and deployments of
+        candidate_1: Models to compare, up to 8, each with a name: Hugging Face models and deployments of
             export_onnx.
-        candidate_2: The models to compare, up to 8, each with a name: Hugging Face models, and deployments of
+        candidate_2: Models to compare, up to 8, each with a name: Hugging Face models and deployments of
             export_onnx.
-        candidate_3: The models to compare, up to 8, each with a name: Hugging Face models, and deployments of
+        candidate_3: Models to compare, up to 8, each with a name: Hugging Face models and deployments of
             export_onnx.
-        candidate_4: The models to compare, up to 8, each with a name: Hugging Face models, and deployments of
+        candidate_4: Models to compare, up to 8, each with a name: Hugging Face models and deployments of
             export_onnx.
-        candidate_5: The models to compare, up to 8, each with a name: Hugging Face models, and deployments of
+        candidate_5: Models to compare, up to 8, each with a name: Hugging Face models and deployments of
             export_onnx.
-        candidate_6: The models to compare, up to 8, each with a name: Hugging Face models, and deployments of
+        candidate_6: Models to compare, up to 8, each with a name: Hugging Face models and deployments of
             export_onnx.
-        candidate_7: The models to compare, up to 8, each with a name: Hugging Face models, and deployments of
+        candidate_7: Models to compare, up to 8, each with a name: Hugging Face models and deployments of
             export_onnx.
-        candidate_8: The models to compare, up to 8, each with a name: Hugging Face models, and deployments of
+        candidate_8: Models to compare, up to 8, each with a name: Hugging Face models and deployments of
             export_onnx.
         reference: Name of the candidate that the others are compared with; empty: the first one.
         max_seq_length: Longest row in tokens; the tokens beyond it are cut off.

@@ -1,4 +1,4 @@
-"""The KFP component `fetch_model`, made from its step by `make components`. Do not edit.
+"""The KFP component `fetch_model`, written by `make components` from its step. Do not edit.
 
 No `from __future__ import annotations` here: KFP reads the annotations as objects.
 """
@@ -15,15 +15,15 @@ def fetch_model(
     model: str,
     revision: str = "",
 ) -> None:
-    """Copies config, weights (as safetensors) and tokenizer of a model after checking that all are there.
+    """Copies the config, weights (as safetensors) and tokenizer of a model, and fails if one of them is missing.
 
     Args:
         fetched_model: The model as a Hugging Face folder, with weights as safetensors.
-        metrics: Numbers that the step returns, and step_seconds.
+        metrics: The numbers that the step returns, and step_seconds.
         model: A local folder, a hub id such as google-bert/bert-base-uncased, or a SparseZoo stub (zoo:...).
-            HF_TOKEN, HF_HUB_OFFLINE and SPARSE_CORE_ZOO_MIRROR are used.
-        revision: Branch, tag or commit on the hub; empty: the default branch. For a local folder, sha256: and the
-            identity of its content, which is checked.
+            HF_TOKEN, HF_HUB_OFFLINE and SPARSE_CORE_ZOO_MIRROR apply.
+        revision: Branch, tag or commit on the hub; empty: the default branch. For a local folder, 'sha256:' and the
+            identity of its content; the step fails if the content differs.
     """
     from sparse_core.cli.component import run_step
     from sparse_core.steps.fetch_model import fetch_model as step

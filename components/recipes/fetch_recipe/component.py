@@ -1,4 +1,4 @@
-"""The KFP component `fetch_recipe`, made from its step by `make components`. Do not edit.
+"""The KFP component `fetch_recipe`, written by `make components` from its step. Do not edit.
 
 No `from __future__ import annotations` here: KFP reads the annotations as objects.
 """
@@ -15,11 +15,11 @@ def fetch_recipe(
     recipe: str,
     recipe_args: str = "",
 ) -> None:
-    """Writes `recipe.yaml`, the recipe with recipe_args applied and every expression worked out.
+    """Writes `recipe.yaml`: the recipe with recipe_args applied and every expression evaluated.
 
     Args:
-        resolved_recipe: The recipe with its variables worked out.
-        metrics: Numbers that the step returns, and step_seconds.
+        resolved_recipe: The recipe, with values in place of its variables.
+        metrics: The numbers that the step returns, and step_seconds.
         recipe: Name of a built-in recipe, a .yaml, .yml or .md file, a folder with a recipe.yaml, a SparseZoo stub
             (zoo:...), or the recipe's text.
         recipe_args: New values for the recipe's variables, as a JSON object or as name=value,name=value.

@@ -1,4 +1,4 @@
-"""The KFP component `prune`, made from its step by `make components`. Do not edit.
+"""The KFP component `prune`, written by `make components` from its step. Do not edit.
 
 No `from __future__ import annotations` here: KFP reads the annotations as objects.
 """
@@ -20,17 +20,17 @@ def prune(
     training_options: dict = {},
     use_teacher_tokenizer: bool = False,
 ) -> None:
-    """Prunes a dense model while it learns from its teacher; ends where the recipe's quantization starts.
+    """Prunes a dense model while it learns from its teacher; ends before the recipe's quantization starts.
 
     Args:
         model: Hugging Face folder of the dense model, usually the teacher itself.
         dataset: Dataset artifact of fetch_dataset.
         recipe: Recipe artifact of fetch_recipe.
-        teacher: Fine-tuned teacher; used where the recipe distils.
-        sparse_model: The sparse model, with the checkpoint from which qat_finalize goes on.
-        metrics: Numbers that the step returns, and step_seconds.
+        teacher: Fine-tuned teacher; used if the recipe distils.
+        sparse_model: The sparse model, with the checkpoint from which qat_finalize continues.
+        metrics: The numbers that the step returns, and step_seconds.
         max_seq_length: Longest row in tokens; the tokens beyond it are cut off.
-        training_options: Settings of a training, by Hugging Face's names. Keys: per_device_train_batch_size,
+        training_options: Settings of a training, with Hugging Face's names. Keys: per_device_train_batch_size,
             per_device_eval_batch_size, gradient_accumulation_steps, seed, training_arguments.
         use_teacher_tokenizer: The teacher reads each text with its own tokenizer (text classification only).
     """

@@ -1,4 +1,4 @@
-"""The KFP component `qat_finalize`, made from its step by `make components`. Do not edit.
+"""The KFP component `qat_finalize`, written by `make components` from its step. Do not edit.
 
 No `from __future__ import annotations` here: KFP reads the annotations as objects.
 """
@@ -26,11 +26,11 @@ def qat_finalize(
         model: Output of prune or sparse_transfer, made with the same recipe and settings.
         dataset: Dataset artifact of fetch_dataset.
         recipe: Recipe artifact of fetch_recipe.
-        teacher: Fine-tuned teacher; used where the recipe distils.
+        teacher: Fine-tuned teacher; used if the recipe distils.
         quantized_model: The quantized model, as a Hugging Face folder.
-        metrics: Numbers that the step returns, and step_seconds.
+        metrics: The numbers that the step returns, and step_seconds.
         max_seq_length: Longest row in tokens; the tokens beyond it are cut off.
-        training_options: Settings of a training, by Hugging Face's names. Keys: per_device_train_batch_size,
+        training_options: Settings of a training, with Hugging Face's names. Keys: per_device_train_batch_size,
             per_device_eval_batch_size, gradient_accumulation_steps, seed, training_arguments.
         use_teacher_tokenizer: The teacher reads each text with its own tokenizer (text classification only).
     """

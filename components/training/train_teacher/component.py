@@ -1,4 +1,4 @@
-"""The KFP component `train_teacher`, made from its step by `make components`. Do not edit.
+"""The KFP component `train_teacher`, written by `make components` from its step. Do not edit.
 
 No `from __future__ import annotations` here: KFP reads the annotations as objects.
 """
@@ -19,16 +19,16 @@ def train_teacher(
     training_options: dict = {},
     evaluate_only: bool = False,
 ) -> None:
-    """Fine-tunes a dense model by a recipe, or takes a fine-tuned model as it is.
+    """Fine-tunes a dense model by a recipe, or only evaluates a model that is already fine-tuned.
 
     Args:
         model: Hugging Face folder of the dense model.
         dataset: Dataset artifact of fetch_dataset.
         recipe: Recipe artifact of fetch_recipe.
         teacher: The fine-tuned dense model, as a Hugging Face folder.
-        metrics: Numbers that the step returns, and step_seconds.
+        metrics: The numbers that the step returns, and step_seconds.
         max_seq_length: Longest row in tokens; the tokens beyond it are cut off.
-        training_options: Settings of a training, by Hugging Face's names. Keys: per_device_train_batch_size,
+        training_options: Settings of a training, with Hugging Face's names. Keys: per_device_train_batch_size,
             per_device_eval_batch_size, gradient_accumulation_steps, seed, training_arguments.
         evaluate_only: The model is already fine-tuned on these labels; only evaluate it.
     """

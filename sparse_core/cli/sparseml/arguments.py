@@ -17,7 +17,7 @@ LONGEST_DEFAULT = 512
 
 @dataclass
 class RecipeArguments:
-    """The recipe and the teacher."""
+    """Flags of the recipe and the teacher."""
 
     _argument_group_name = "recipe"
 
@@ -26,6 +26,6 @@ class RecipeArguments:
         None, "New values for the recipe's variables: a JSON object, or name=value,name:value."
     )
     distill_teacher: str | None = flag(
-        None, "The teacher: a directory, hub id or zoo: stub; self: a copy of the model; disable: none."
+        None, "The teacher: a folder, hub id or zoo: stub; self: a copy of the model; disable: none."
     )
-    one_shot: bool = flag(False, "Refused; quantization without training is not there yet.")
+    one_shot: bool = flag(False, "Refused; a recipe cannot be applied without training yet.")

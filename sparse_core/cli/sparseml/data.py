@@ -8,13 +8,12 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparse_core import __version__
 from sparse_core.artifacts.dataset import read_schema, split_path
 from sparse_core.artifacts.record import RunRecord
 from sparse_core.errors import ConfigError, renamed_settings
 from sparse_core.fields import json_object
 from sparse_core.steps.fetch_dataset import fetch_dataset
-from sparse_core.store import cached, identity, local_path
+from sparse_core.store import cached, code_identity, identity, local_path
 
 if TYPE_CHECKING:
     from sparse_core.tasks.command import DataArguments, TaskCommand
@@ -74,7 +73,7 @@ def _fetched(settings: dict[str, Any], data: DataArguments, flags: dict[str, str
         if settings.get(name):
             with renamed_settings({"location": name}):
                 local.append(local_path(settings[name]))
-    key = identity(__version__, json.dumps(settings, sort_keys=True), *(path for path in local if path.exists()))
+    key = identity(_code(), json.dumps(settings, sort_keys=True), *(path for path in local if path.exists()))
 
     def write(partial: Path) -> None:
         with renamed_settings(flags):
@@ -84,6 +83,13 @@ def _fetched(settings: dict[str, Any], data: DataArguments, flags: dict[str, str
     if was_there:
         logger.info("data: read from the cache, %s; --overwrite_cache reads it again", folder)
     return folder
+
+
+def _code() -> str:
+    """Identity of the code that reads data; a change of it reads the data again."""
+    return code_identity(
+        *("sparse_core.sources.data", "sparse_core.tasks", "sparse_core.steps.fetch_dataset"), "datasets", "pyarrow"
+    )
 
 
 def _joined(first: Path, second: Path, limits: dict[str, int | None]) -> Path:
@@ -106,7 +112,7 @@ def _joined(first: Path, second: Path, limits: dict[str, int | None]) -> Path:
         dataclasses.replace(schemas[0], num_rows=num_rows).write(partial)
         RunRecord(step="fetch_dataset", settings={"joined": [first.name, second.name]}).write(partial)
 
-    return cached("datasets", identity(__version__, json.dumps(limits), first, second)[:32], write)[0]
+    return cached("datasets", identity(_code(), json.dumps(limits), first, second)[:32], write)[0]
 
 
 def _copy_rows(sources: list[Path], sink: Any, max_rows: int) -> None:

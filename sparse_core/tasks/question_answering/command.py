@@ -9,17 +9,19 @@ from sparse_core.tasks.command import TaskCommand, TestDataArguments, flag
 
 @dataclass
 class QuestionAnsweringData(TestDataArguments):
-    """Questions whose answers are a part of a context, in SQuAD's form."""
+    """Flags of question answering."""
 
     max_seq_length: int | None = flag(384, "Longest row in tokens; a longer context becomes several rows.")
     text_column_name: str | None = flag(None, "Columns of question and context. Default: question,context.")
     label_column_name: str | None = flag(None, "Column with the answers. Default: answers.")
     version_2_with_negative: bool = flag(False, "Some questions have no answer.")
-    null_score_diff_threshold: float = flag(0.0, "No answer where its score is that much above the best answer's.")
-    doc_stride: int | None = flag(
-        None, "Tokens that two rows of one context have in common. Default: a third of max_seq_length."
+    null_score_diff_threshold: float = flag(
+        0.0, "A question has no answer if that score is this much above the best answer's."
     )
-    n_best_size: int = flag(20, "Starts and ends to consider for an answer.")
+    doc_stride: int | None = flag(
+        None, "Tokens that two rows of one context share. Default: a third of max_seq_length."
+    )
+    n_best_size: int = flag(20, "Likeliest starts and ends to combine into answers.")
     max_answer_length: int = flag(30, "Longest answer in tokens.")
 
 

@@ -9,10 +9,10 @@ from sparse_core.tasks.command import TaskCommand, TestDataArguments, flag
 
 @dataclass
 class TextClassificationData(TestDataArguments):
-    """Texts, or pairs of texts, with a class, several classes or a number."""
+    """Flags of text classification."""
 
     max_seq_length: int | None = flag(384, "Longest row in tokens; longer ones are cut.")
-    task_name: str | None = flag(None, "GLUE task, such as sst2 or mnli, instead of --dataset_name.")
+    task_name: str | None = flag(None, "GLUE task, such as sst2 or mnli, or imdb, in place of --dataset_name.")
     input_column_names: str | None = flag(None, "Column with the text, or two for a pair: sentence1,sentence2.")
     label_column_name: str | None = flag(None, "Column with the label. Default: label.")
 

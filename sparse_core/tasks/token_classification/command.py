@@ -9,13 +9,15 @@ from sparse_core.tasks.command import TaskCommand, TestDataArguments, flag
 
 @dataclass
 class TokenClassificationData(TestDataArguments):
-    """Words with a tag each."""
+    """Flags of token classification."""
 
-    task_name: str | None = flag("ner", "ner, pos or chunk: the tags are in the column ner_tags, pos_tags, ...")
+    task_name: str | None = flag(
+        "ner", "ner, pos or chunk: the tags are in the column ner_tags, pos_tags or chunk_tags."
+    )
     text_column_name: str | None = flag(None, "Column with the list of words. Default: tokens, else the first.")
     label_column_name: str | None = flag(None, "Column with the list of tags. Default: <task_name>_tags.")
-    label_all_tokens: bool = flag(False, "Every piece of a word gets its tag, not the first alone.")
-    return_entity_level_metrics: bool = flag(False, "Scores of each kind of entity too.")
+    label_all_tokens: bool = flag(False, "Every piece of a word gets the word's tag, not only the first.")
+    return_entity_level_metrics: bool = flag(False, "Also report scores for each type of entity.")
 
 
 COMMAND = TaskCommand(

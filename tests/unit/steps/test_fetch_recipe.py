@@ -1,4 +1,4 @@
-"""The recipe artifact: resolved, equal to its source, and made from the file that was submitted."""
+"""The recipe artifact: resolved, and equal to its source."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sparse_core.artifacts.record import RunRecord
 from sparse_core.errors import OutputError, RecipeError
 from sparse_core.recipe import load_recipe
 from sparse_core.steps.fetch_recipe import fetch_recipe
@@ -38,15 +39,22 @@ def test_settings_without_effect_are_logged_and_kept(
 ) -> None:
     with caplog.at_level(logging.WARNING):
         facts = fetch_recipe(tmp_path / "recipe", recipe=str(file))
-    warning = f"{file}, line 2: variable 'unused' has no effect: no modifier uses it"
     assert facts["num_warnings"] == 1
-    assert caplog.messages == RunRecord.read(tmp_path / "recipe").warnings == [warning]
+    (warning,) = RunRecord.read(tmp_path / "recipe").warnings
+    assert caplog.messages == [warning] and f"{file}, line 2" in warning and "'unused'" in warning
 
 
 def test_an_artifact_as_the_source(tmp_path: Path) -> None:
     fetch_recipe(tmp_path / "first", recipe="dense/base")
     fetch_recipe(tmp_path / "second", recipe=str(tmp_path / "first"))
     assert identity(tmp_path / "first") == identity(tmp_path / "second")
+
+
+def test_a_recipe_given_as_text_is_the_recipe_of_the_file(tmp_path: Path, file: Path) -> None:
+    fetch_recipe(tmp_path / "from_file", recipe=str(file))
+    fetch_recipe(tmp_path / "from_text", recipe=YAML)
+    first, second = ((tmp_path / name / "recipe.yaml").read_bytes() for name in ("from_file", "from_text"))
+    assert first == second
 
 
 def test_a_bad_recipe_leaves_no_output(tmp_path: Path) -> None:

@@ -53,14 +53,9 @@ def test_pruning_and_quantization_give_the_teacher_its_own_tokens(inputs, tmp_pa
         prune(**inputs, output=tmp_path / "sparse", use_teacher_tokenizer=True, **SETTINGS)
         inputs["model"] = tmp_path / "sparse"
         metrics = qat_finalize(**inputs, output=tmp_path / "quantized", use_teacher_tokenizer=True, **SETTINGS)
-    lines = [message.split(" ", 1)[1] for message in caplog.messages if message.startswith("teacher: ")]
-    own = f"{inputs['teacher']} reads the tokens of its own tokenizer"
-    assert lines == [
-        own,
-        "computing its outputs for 5 rows, once",
-        own,
-        "its outputs for these 5 rows are on disk; the teacher does not run",
-    ]
+    own, computed, own_again, reused = (m for m in caplog.messages if m.startswith("teacher: "))
+    assert own == own_again and str(inputs["teacher"]) in own
+    assert "5 rows" in computed and "5 rows" in reused and computed != reused
     assert 0.0 <= metrics["eval_accuracy"] <= 1.0
 
 

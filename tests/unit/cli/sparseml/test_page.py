@@ -1,0 +1,82 @@
+"""The tables of flags in docs/from-sparseml.md are made from the flags; `make golden` writes them."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from pathlib import Path
+
+from sparse_core.cli.sparseml.arguments import COMMANDS, RecipeArguments
+from sparse_core.cli.sparseml.export import ExportArguments
+from sparse_core.training.old_arguments import ENVIRONMENT, IGNORED, RENAMED, RENAMED_VALUES
+
+PAGE = Path(__file__).parents[4] / "docs" / "from-sparseml.md"
+_BLOCK = re.compile(r"<!-- generated: (?P<name>[^\n]+) -->\n.*?<!-- end of (?P=name) -->", re.DOTALL)
+
+
+def table(header, rows):
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [header, ["---"] * len(header), *rows])
+
+
+def shown(value):
+    return "" if value in (None, "") else f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def flag_rows(cls):
+    return [
+        [f"`--{field.name}`", shown(field.default), field.metadata["help"].replace("|", "\\|")]
+        for field in dataclasses.fields(cls)
+    ]
+
+
+def flags(part):
+    """A table of one group of flags: which commands have each of them, its defaults and its help texts."""
+    flags = {}
+    for command in COMMANDS.values():
+        for name, default, text in flag_rows(getattr(command, part)):
+            flags.setdefault(name, {}).setdefault((default, text), []).append(command.task)
+    rows = []
+    for name, variants in flags.items():
+        for (default, text), tasks in variants.items():
+            all_tasks = len(tasks) == len(COMMANDS)
+            rows.append([name, "all" if all_tasks else ", ".join(t.replace("_", " ") for t in tasks), default, text])
+    return table(["flag", "tasks", "default", "meaning"], rows)
+
+
+def renamed():
+    rows = []
+    for old, new in RENAMED.items():
+        on, off = (f"`--{new.to} {value}`" if value else "" for value in (new.on, new.off))
+        rows.append([f"`--{old}`", on + (f"; with `false`, {off}" if off else "") if on else f"`--{new.to}`"])
+    for name, values in RENAMED_VALUES.items():
+        rows += [[f"`--{name} {old}`", f"`--{name} {new}`"] for old, new in values.items()]
+    rows += [[f"`--{old}`", f"the environment variable `{new}`"] for old, new in ENVIRONMENT.items()]
+    return table(["old flag", "is read as"], rows)
+
+
+def ignored():
+    return table(["flag without effect", "reason"], [[f"`--{name}`", reason] for name, reason in IGNORED.items()])
+
+
+PARTS = {
+    "model flags": lambda: flags("model"),
+    "data flags": lambda: flags("data"),
+    "recipe flags": lambda: table(["flag", "default", "meaning"], flag_rows(RecipeArguments)),
+    "export flags": lambda: table(["flag", "default", "meaning"], flag_rows(ExportArguments)),
+    "renamed flags": renamed,
+    "flags without effect": ignored,
+}
+
+
+def block(name):
+    return f"<!-- generated: {name} -->\n\n{PARTS[name]()}\n\n<!-- end of {name} -->"
+
+
+def test_the_page_has_every_flag():
+    page = PAGE.read_text(encoding="utf-8")
+    assert sorted(match["name"] for match in _BLOCK.finditer(page)) == sorted(PARTS)
+    expected = _BLOCK.sub(lambda match: block(match["name"]), page)
+    if os.environ.get("GOLDEN_UPDATE"):
+        PAGE.write_text(expected, encoding="utf-8")
+    assert PAGE.read_text(encoding="utf-8") == expected, "`make golden` rewrites it"
