@@ -129,8 +129,9 @@ def test_mistakes(flags, setting, student, model):
 
 @pytest.mark.parametrize("flag", ["model_name_or_path", "config_name", "tokenizer_name"])
 def test_a_source_that_is_not_there_is_named_by_its_flag(flag, student, model):
-    with pytest.raises(ModelError, match=f"^--{flag}: the directory ./nowhere does not exist"):
+    with pytest.raises(ModelError) as caught:
         student(**{"model_name_or_path": model, flag: "./nowhere"})
+    assert caught.value.setting == f"--{flag}"
 
 
 def test_a_type_beside_a_model_is_passed_over(student, model, caplog):

@@ -7,8 +7,9 @@ import os
 import re
 from pathlib import Path
 
-from sparse_core.cli.sparseml.arguments import COMMANDS, RecipeArguments
+from sparse_core.cli.sparseml.arguments import RecipeArguments
 from sparse_core.cli.sparseml.export import ExportArguments
+from sparse_core.tasks import task_commands
 from sparse_core.training.old_arguments import ENVIRONMENT, IGNORED, RENAMED, RENAMED_VALUES
 
 PAGE = Path(__file__).parents[4] / "docs" / "from-sparseml.md"
@@ -33,13 +34,13 @@ def flag_rows(cls):
 def flags(part):
     """A table of one group of flags: which commands have each of them, its defaults and its help texts."""
     flags = {}
-    for command in COMMANDS.values():
+    for command in task_commands().values():
         for name, default, text in flag_rows(getattr(command, part)):
             flags.setdefault(name, {}).setdefault((default, text), []).append(command.task)
     rows = []
     for name, variants in flags.items():
         for (default, text), tasks in variants.items():
-            all_tasks = len(tasks) == len(COMMANDS)
+            all_tasks = len(tasks) == len(task_commands())
             rows.append([name, "all" if all_tasks else ", ".join(t.replace("_", " ") for t in tasks), default, text])
     return table(["flag", "tasks", "default", "meaning"], rows)
 

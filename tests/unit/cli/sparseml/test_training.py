@@ -167,50 +167,50 @@ def test_an_output_dir_in_use_is_refused(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("flags", "error", "message"),
+    ("flags", "error", "setting"),
     [
-        ({"do_train": None, "do_eval": None}, ConfigError, "^--do_train, --do_eval, --do_predict: none is given"),
-        ({"one_shot": True}, ConfigError, "^--one_shot: a recipe is not applied without training yet"),
-        ({"recipe": None, "recipe_args": "{}"}, ConfigError, "^--recipe_args: given without --recipe"),
-        ({"recipe": "dense/bas"}, RecipeError, "^--recipe: .*did you mean 'dense/base'"),
-        ({"recipe_args": '{"epochs": 1}'}, RecipeError, "^--recipe_args: "),
-        ({"model_name_or_path": "./none"}, ModelError, "^--model_name_or_path: the directory ./none does not exist"),
-        ({"model_revision": "v2"}, ModelError, "^--model_revision: 'v2' is given, but the model .* is a directory"),
-        ({"model_name_or_path": None}, ConfigError, "^--model_name_or_path: not given"),
-        ({"train_file": "./none.csv"}, DataError, "^--train_file: none.csv: there is no such file"),
-        ({"train_file": None, "validation_file": None}, ConfigError, "^--dataset_name: no data is given"),
-        ({"validation_file": None}, DataError, "^--validation_file: no file is given"),
-        ({"input_column_names": "texts"}, DataError, "^--input_column_names: .*'texts'.*did you mean 'text'"),
-        ({"label_column_name": "labels"}, DataError, "^--label_column_name: .*'labels'"),
-        ({"max_seq_length": 2}, ConfigError, "^--max_seq_length: expected at least 3, got 2"),
-        ({"task_name": "sst3"}, DataError, "^--task_name: unknown task 'sst3'"),
-        ({"task_args": "["}, ConfigError, r"^--task_args: expected a JSON object, got '\['"),
-        ({"task_args": "[]"}, ConfigError, r"^--task_args: expected a JSON object, got '\[\]'"),
-        ({"task_args": '{"treshold": 0.5}'}, ConfigError, "^--task_args: .*did you mean 'threshold'"),
-        ({"do_predict": True}, DataError, "^--do_predict: the data has no test rows; give them"),
-        ({"resume_from_checkpoint": "none"}, ConfigError, "^--resume_from_checkpoint: none is not a directory"),
-        ({"resume_from_checkpoint": "true"}, ConfigError, "^--resume_from_checkpoint: .* has no whole checkpoint"),
-        ({"optim": "adamw_bnb_8bit"}, ConfigError, "^--optim: adamw_bnb_8bit cannot be used: .*install `bitsandbytes`"),
+        ({"do_train": None, "do_eval": None}, ConfigError, "--do_train"),
+        ({"one_shot": True}, ConfigError, "--one_shot"),
+        ({"recipe": None, "recipe_args": "{}"}, ConfigError, "--recipe_args"),
+        ({"recipe": "dense/bas"}, RecipeError, "--recipe"),
+        ({"recipe_args": '{"epochs": 1}'}, RecipeError, "--recipe_args"),
+        ({"model_name_or_path": "./none"}, ModelError, "--model_name_or_path"),
+        ({"model_revision": "v2"}, ModelError, "--model_revision"),
+        ({"model_name_or_path": None}, ConfigError, "--model_name_or_path"),
+        ({"train_file": "./none.csv"}, DataError, "--train_file"),
+        ({"train_file": None, "validation_file": None}, ConfigError, "--dataset_name"),
+        ({"validation_file": None}, DataError, "--validation_file"),
+        ({"input_column_names": "texts"}, DataError, "--input_column_names"),
+        ({"label_column_name": "labels"}, DataError, "--label_column_name"),
+        ({"max_seq_length": 2}, ConfigError, "--max_seq_length"),
+        ({"task_name": "sst3"}, DataError, "--task_name"),
+        ({"task_args": "["}, ConfigError, "--task_args"),
+        ({"task_args": "[]"}, ConfigError, "--task_args"),
+        ({"task_args": '{"treshold": 0.5}'}, ConfigError, "--task_args: treshold"),
+        ({"do_predict": True}, DataError, "--do_predict"),
+        ({"resume_from_checkpoint": "none"}, ConfigError, "--resume_from_checkpoint"),
+        ({"resume_from_checkpoint": "true"}, ConfigError, "--resume_from_checkpoint"),
+        ({"optim": "adamw_bnb_8bit"}, ConfigError, "--optim"),
         (
             {"recipe": None, "lr_scheduler_type": "warmup_stable_decay"},
             ConfigError,
-            "^--lr_scheduler_type: warmup_stable_decay cannot be used: .*num_decay_steps",
+            "--lr_scheduler_type",
         ),
         (
             {"dataloader_drop_last": True, "per_device_train_batch_size": 64},
             ConfigError,
-            "^--dataloader_drop_last: the 16 training rows are fewer than a batch of 64, .*leave it out, or lower ",
+            "--dataloader_drop_last",
         ),
-        ({"push_to_hub": True, "hub_token": "x"}, ConfigError, "^--push_to_hub: "),
-        ({"metric_for_best_model": "acuracy", "eval_strategy": "epoch"}, ConfigError, "^--metric_for_best_model: "),
+        ({"push_to_hub": True, "hub_token": "x"}, ConfigError, "--push_to_hub"),
+        ({"metric_for_best_model": "acuracy", "eval_strategy": "epoch"}, ConfigError, "--metric_for_best_model"),
     ],
 )
-def test_mistakes_name_the_flag(flags, error, message, run, tmp_path, monkeypatch):
+def test_mistakes_name_the_flag(flags, error, setting, run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_TOKEN", "")  # which --hub_token sets
-    with pytest.raises(error, match=message) as raised:
+    with pytest.raises(error) as caught:
         run(**flags)
-    assert "\n" not in str(raised.value)
+    assert caught.value.setting == setting
     assert not list((tmp_path / "out").glob(".*partial*"))
 
 

@@ -101,10 +101,9 @@ def test_numbers_get_the_names_that_the_user_gives(train, caplog):
 @pytest.mark.parametrize("tag", [2, -1])
 def test_a_number_beyond_the_names(train, tag):
     source = train({"tokens": ["Ann", "Lee"], "ner_tags": [1, tag]})
-    with pytest.raises(
-        DataError, match=rf"row 1 \(line 1\): tag {tag} in column 'ner_tags' is not among the 2 that have names, 0 to 1"
-    ):
+    with pytest.raises(DataError) as caught:
         read_all(source, reader_of(source, {"tag_names": ["O", "B-PER"]}))
+    assert (caught.value.accepted, caught.value.place.line) == ("0 to 1", 1)
 
 
 def test_declared_names_keep_their_order(tmp_path):
