@@ -67,7 +67,7 @@ def test_heads():
     }
     for name, expected in names.items():
         head = head_of(type(name, (torch.nn.Module,), {})())
-        assert (head.output_keys, head.is_per_token, head.has_fixed_inputs) == expected, name
+        assert (head.outputs, head.is_per_token, head.has_fixed_inputs) == expected, name
 
 
 @pytest.mark.parametrize(
