@@ -1,1 +1,1 @@
-"""Masked language modeling: the model fills in hidden tokens."""
+"""Masked language modeling: the model fills in masked tokens."""
