@@ -172,11 +172,13 @@ def _run_side_by_side(
     return predictions, differences
 
 
-def _max_abs_difference(expected: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray], mask: np.ndarray) -> float:
+def _max_abs_difference(
+    expected: Mapping[str, np.ndarray], actual: Mapping[str, np.ndarray], mask: np.ndarray
+) -> float:
     """Largest difference of any output; `mask` (batch, tokens) says which tokens count where outputs are of tokens."""
     differences = []
     for name, values in expected.items():
-        difference = np.abs(found[name] - values)
+        difference = np.abs(actual[name] - values)
         differences.append((difference[mask] if is_per_token(name, torch.from_numpy(values)) else difference).max())
     return float(np.max(differences))
 

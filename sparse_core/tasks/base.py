@@ -170,7 +170,7 @@ class Task(ABC):
             max_seq_length: tokens of a row beyond which the rest is cut off.
 
         Returns:
-            Columns `input_ids`, `attention_mask`, the tokenizer's further inputs, the label columns, what the task
+            Columns `input_ids`, `attention_mask`, the other inputs of the tokenizer, the label columns, what the task
             adds, and `length` (tokens).
 
         Raises:

@@ -50,8 +50,8 @@ def _step(checkpoint: Path) -> int:
 
 
 def _checkpoints(directory: Path) -> list[Path]:
-    found = [path for path in directory.glob(f"{_PREFIX}*") if path.name.removeprefix(_PREFIX).isdigit()]
-    return sorted(found, key=_step)
+    folders = [path for path in directory.glob(f"{_PREFIX}*") if path.name.removeprefix(_PREFIX).isdigit()]
+    return sorted(folders, key=_step)
 
 
 def last_whole_checkpoint(directory: Path) -> Path | None:

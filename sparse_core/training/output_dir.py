@@ -154,14 +154,14 @@ class OutputFolder:
             split: "train", "eval" or "predict".
             metrics: by name; a number that is not finite becomes null.
         """
-        together = self.path / _ALL_RESULTS_NAME
+        all_results = self.path / _ALL_RESULTS_NAME
         try:
-            earlier = json.loads(together.read_text(encoding="utf-8"))
+            earlier = json.loads(all_results.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             earlier = {}
         finite = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
         write_json(self.path / f"{split}_results.json", finite)
-        write_json(together, {**earlier, **finite})
+        write_json(all_results, {**earlier, **finite})
 
     # --- what is there ----------------------------------------------------------------------------------------------
 

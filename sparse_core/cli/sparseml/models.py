@@ -28,7 +28,7 @@ def student_directory(arguments: Arguments, scratch: Path) -> Path:
 
     Args:
         arguments: the command's.
-        scratch: where a model may be put that is put together of several sources, converted, or made from scratch.
+        scratch: where a model may be put that is put combined of several sources, converted, or made from scratch.
 
     Raises:
         ConfigError: no model is named, or flags contradict one another.
@@ -49,20 +49,20 @@ def student_directory(arguments: Arguments, scratch: Path) -> Path:
     directory = _as_safetensors(source, scratch / "student")
     if model.config_name is None and model.tokenizer_name is None:
         return directory
-    together = scratch / "together"
-    together.mkdir()
+    combined = scratch / "combined"
+    combined.mkdir()
     for file in directory.iterdir():
         if file.is_file():
-            (together / file.name).symlink_to(file.resolve())
+            (combined / file.name).symlink_to(file.resolve())
     if model.config_name is not None:
-        _replace(together, [CONFIG_NAME], _directory_of(model, "config_name", model.config_name, config_only=True))
+        _replace(combined, [CONFIG_NAME], _directory_of(model, "config_name", model.config_name, config_only=True))
     if model.tokenizer_name is not None:
         source = _directory_of(model, "tokenizer_name", model.tokenizer_name)
         with renamed_settings({"model": "tokenizer_name"}):
             Model(source).tokenizer_files()
-            _replace(together, list(TOKENIZER_NAMES), source)
-            load_tokenizer(together)
-    return together
+            _replace(combined, list(TOKENIZER_NAMES), source)
+            load_tokenizer(combined)
+    return combined
 
 
 def teacher_directory(arguments: Arguments, scratch: Path) -> Path:

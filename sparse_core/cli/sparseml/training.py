@@ -50,11 +50,11 @@ _INPUT_FLAGS = (
     *("recipe", "resume_from_checkpoint", "train_file", "validation_file", "test_file"),
 )
 """Flags that may name output_dir, or something in it."""
-_NOT_OF_THE_RESULT = (
+_NO_EFFECT_ON_WEIGHTS = (
     *("overwrite_cache", "preprocessing_num_workers", "num_export_samples", "cache_dir"),
     *("use_auth_token", "use_fast_tokenizer", "test_file", "max_predict_samples"),
 )
-_OF_THE_RESULT = (
+_DECIDES_WEIGHTS = (
     *("seed", "data_seed", "num_train_epochs", "max_steps"),
     *("per_device_train_batch_size", "gradient_accumulation_steps", "dataloader_drop_last", "train_sampling_strategy"),
     *("learning_rate", "lr_scheduler_type", "lr_scheduler_kwargs", "warmup_steps"),
@@ -122,8 +122,8 @@ def settings_of(arguments: Arguments, overruled: frozenset[str] = frozenset()) -
     parts = {**asdict(arguments.model), **asdict(arguments.data), **asdict(arguments.recipe)}
     training = arguments.training.to_dict()
     settings = {
-        **{name: value for name, value in parts.items() if name not in _NOT_OF_THE_RESULT},
-        **{name: training[name] for name in _OF_THE_RESULT if name not in overruled},
+        **{name: value for name, value in parts.items() if name not in _NO_EFFECT_ON_WEIGHTS},
+        **{name: training[name] for name in _DECIDES_WEIGHTS if name not in overruled},
     }
     return json.loads(json.dumps(settings))
 

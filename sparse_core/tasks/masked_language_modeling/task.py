@@ -133,14 +133,14 @@ class MaskedLanguageModeling(Task):
         """Of each row: the sum of -log p of its masked tokens, and the most likely id of each."""
         import numpy as np
 
-        found = []
+        predictions = []
         for logits, ids, masked in zip(outputs["logits"], rows["input_ids"], rows[MASKED_COLUMN], strict=True):
             at_masks = logits[masked].astype(np.float64)  # (masked, vocabulary)
             largest = at_masks.max(axis=-1)
             log_sums = largest + np.log(np.exp(at_masks - largest[:, None]).sum(axis=-1))
             of_truth = at_masks[np.arange(len(masked)), np.array(ids)[masked]]
-            found.append((float((log_sums - of_truth).sum()), at_masks.argmax(axis=-1)))
-        return found
+            predictions.append((float((log_sums - of_truth).sum()), at_masks.argmax(axis=-1)))
+        return predictions
 
     def score(
         self, predictions: Sequence[tuple[float, np.ndarray]], rows: Dataset, examples: Dataset

@@ -70,11 +70,11 @@ class TextReader(RowReader):
         texts = _text_columns(train, choice.text_column, label, rows)
         self.source_columns = {**dict(zip(TEXT_FIELDS, texts, strict=False)), "label": label}
         declared = train.label_names(label)
-        given = [row for row in rows if not is_blank(row.values.get(label))]
-        self.problem_type = problem_type or _problem_type(train, label, given, is_declared=declared is not None)
+        labelled = [row for row in rows if not is_blank(row.values.get(label))]
+        self.problem_type = problem_type or _problem_type(train, label, labelled, is_declared=declared is not None)
         self._numbers = _Spread()
         if self.problem_type != REGRESSION:
-            are_numbers = declared is None and all(as_number(row.values[label]) is not None for row in given)
+            are_numbers = declared is None and all(as_number(row.values[label]) is not None for row in labelled)
             self.label_field = "label"
             self.labels = Labels(
                 label,

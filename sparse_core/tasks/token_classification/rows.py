@@ -141,13 +141,13 @@ def _tag_column(train: RowSource, choice: ColumnChoice, tokens: str, rows: Seque
 
 def _list_columns(rows: Sequence[Row], is_entry: Callable[[Any], bool]) -> list[str]:
     """Columns that have lists of such entries, and no list of others."""
-    found = []
+    columns = []
     for name in rows[0].values:
         lists = (as_list(row.values.get(name)) for row in rows)
         first = next((entries for entries in lists if entries), None)
         if first is not None and all(map(is_entry, first)):
-            found.append(name)
-    return found
+            columns.append(name)
+    return columns
 
 
 def _no_lists(train: RowSource, setting: str, what: str, example: str, row: Row) -> DataError:

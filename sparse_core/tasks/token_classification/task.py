@@ -96,9 +96,9 @@ class TokenClassification(Task):
         everywhere, so that `labels` tells the tokens to predict a tag at.
         """
         encoding = tokenizer(rows["tokens"], is_split_into_words=True, truncation=True, max_length=max_seq_length)
-        further = self._labels_of_further_pieces() if self.options.label_all_tokens else None
+        inside_labels = self._inside_labels() if self.options.label_all_tokens else None
         tag_lists = rows.get("tags") or [[0] * len(tokens) for tokens in rows["tokens"]]
-        labels = [_aligned(tags, encoding.word_ids(index), further) for index, tags in enumerate(tag_lists)]
+        labels = [_aligned(tags, encoding.word_ids(index), inside_labels) for index, tags in enumerate(tag_lists)]
         return {**encoding, "labels": labels}
 
     def collator(
@@ -166,13 +166,13 @@ class TokenClassification(Task):
             )
         return self.options.tag_names
 
-    def _labels_of_further_pieces(self) -> list[int]:
+    def _inside_labels(self) -> list[int]:
         """Label of a word -> label of its pieces after the first, for each tag."""
         names = self._tag_names()
         return [names.index(inside_of(name)) if inside_of(name) in names else i for i, name in enumerate(names)]
 
 
-def _aligned(tags: Sequence[int], word_ids: Sequence[int | None], further: Sequence[int] | None) -> list[int]:
+def _aligned(tags: Sequence[int], word_ids: Sequence[int | None], inside_labels: Sequence[int] | None) -> list[int]:
     """The label of each token, from the tags of the words and the word that each token is a piece of."""
     labels = []
     previous = None
@@ -182,7 +182,7 @@ def _aligned(tags: Sequence[int], word_ids: Sequence[int | None], further: Seque
         elif word != previous:
             labels.append(tags[word])
         else:
-            labels.append(IGNORE_INDEX if further is None else further[tags[word]])
+            labels.append(IGNORE_INDEX if inside_labels is None else inside_labels[tags[word]])
         previous = word
     return labels
 
