@@ -9,7 +9,7 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-unit test-integration lint typecheck format golden components bench wheel constraints ci clean
+.PHONY: help venv demo test test-unit test-integration test-slow lint typecheck format golden components bench wheel constraints ci clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,13 +27,16 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 demo: $(STAMP)  ## run the whole pipeline on a small synthetic task, under 6 minutes on 2 cores
 	$(BIN)/sparse-pipelines demo
 
-test: lint typecheck test-unit test-integration  ## everything that must pass: lint, types, unit tests, whole small flows
+test: lint typecheck test-unit test-integration  ## lint, types, unit tests and small whole flows, under 4 minutes on 2 cores
 
 test-unit: $(STAMP)  ## unit tests only
-	$(BIN)/python -m pytest -q -n auto tests/unit tests/architecture tests/pipelines components
+	$(BIN)/python -m pytest -q -n auto -m 'not slow' tests/unit tests/architecture tests/pipelines components
 
-test-integration: $(STAMP)  ## whole flows on tiny models, the built wheel
-	$(BIN)/python -m pytest -q -n auto tests/packaging tests/integration
+test-integration: $(STAMP)  ## small whole flows on tiny models
+	$(BIN)/python -m pytest -q -n auto -m 'not slow' tests/packaging tests/integration
+
+test-slow: $(STAMP)  ## every task through all steps, the demo, the built wheel, generated recipes
+	$(BIN)/python -m pytest -q -n auto --dist loadgroup -m slow tests components
 
 lint: $(STAMP)  ## ruff: style, imports, docstrings, format
 	$(BIN)/ruff check .
@@ -66,7 +69,7 @@ constraints:  ## resolve all dependencies anew and rewrite constraints.txt
 	  $(VENV)-constraints/bin/python -m pip freeze --exclude sparse-pipelines | sed '/^torch==/s/+.*//'; } > constraints.new
 	mv constraints.new constraints.txt && rm -rf $(VENV)-constraints
 
-ci: test  ## what .ci/run calls
+ci: test test-slow  ## what .ci/run calls
 
 clean:  ## remove what the targets made, the demo's output included
 	rm -rf $(VENV) build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -9,6 +9,7 @@ import onnx
 import pytest
 from safetensors.torch import load_file
 
+from sparse_core.artifacts.record import RunRecord
 from sparse_core.artifacts.report import Report
 from sparse_core.recipe import load_recipe
 from sparse_core.steps.benchmark import benchmark
@@ -18,8 +19,7 @@ from sparse_core.steps.fetch_recipe import fetch_recipe
 from sparse_core.steps.prune import prune
 from sparse_core.steps.qat_finalize import qat_finalize
 from sparse_core.steps.train_teacher import train_teacher
-from sparse_core.training.run import TrainingRun
-from sparse_core.training.settings import TrainingSettings
+from sparse_core.steps.training import run_training
 from tests.integration.conftest import BAD, FILLERS, GOOD, SETTINGS, write_model
 
 pytestmark = pytest.mark.slow
@@ -87,7 +87,7 @@ CASES = {
 """Kind of data: one row, settings of fetch_dataset, and metrics, that by which models are compared first."""
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in CASES])
 def run(request, tmp_path_factory):
     """The kind of data, and a folder with what every step made of it."""
     row, data, metrics = CASES[request.param]
@@ -127,20 +127,19 @@ def test_the_zeros_are_exact_and_stay(run):
 
 def test_two_steps_equal_the_recipe_in_one_go(run, tmp_path):
     root, *_ = run
-    one_go = TrainingRun(
-        step="one_go", model=root / "teacher", dataset=root / "dataset", recipe=load_recipe(root / "recipe"),
-        teacher=root / "teacher", output=tmp_path / "one_go", settings=TrainingSettings(**SETTINGS),
+    metrics = run_training(
+        "one_go", root / "teacher", root / "dataset", load_recipe(root / "recipe"), tmp_path / "one_go",
+        prune.read_settings(SETTINGS), teacher=root / "teacher",
     )  # fmt: skip
-    metrics = one_go.execute()
     first, second = weights(root / "quantized"), weights(tmp_path / "one_go")
     assert first.keys() == second.keys()
     assert [name for name in first if not first[name].equal(second[name])] == []
-    assert metrics == json.loads((root / "quantized" / "metrics.json").read_text())
+    assert metrics == RunRecord.read(root / "quantized").metrics
 
 
 def test_metrics_and_onnx_parity(run):
     root, metrics, exported = run
-    scores = json.loads((root / "quantized" / "metrics.json").read_text())
+    scores = RunRecord.read(root / "quantized").metrics
     assert {f"eval_{name}" for name in metrics} <= set(scores)
     assert exported["agreement"] >= 0.9
     verification = json.loads((root / "onnx" / "verification.json").read_text())
