@@ -29,5 +29,5 @@ def test_make_help_lists_every_target():
     assert sorted(phony) == sorted(explained)
 
 
-def test_ci_runs_make_test():
-    assert (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()[-1] == "exec make test"
+def test_ci_runs_make_ci():
+    assert (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()[-1] == "exec make ci"
