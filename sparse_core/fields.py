@@ -117,16 +117,15 @@ def misfit(
     return error(name, accepted=accepted(fields[name]), got=first["input"])
 
 
-def json_object(value: str | Mapping[str, Any] | None, setting: str, example: str) -> dict[str, Any]:
+def json_object(value: str | Mapping[str, Any] | None, example: str) -> dict[str, Any]:
     """The mapping that a user gave as such or as the text of a JSON object; nothing and an empty text are empty.
 
     Args:
         value: what the user gave.
-        setting: its name.
         example: an accepted text, such as '{"doc_stride": 64}'.
 
     Raises:
-        ConfigError: the value is no mapping.
+        ConfigError: the value is no mapping; its setting is "value", which the caller renames.
     """
     if isinstance(value, Mapping):
         return dict(value)
@@ -137,7 +136,7 @@ def json_object(value: str | Mapping[str, Any] | None, setting: str, example: st
     except ValueError:
         values = None
     if not isinstance(values, dict):
-        raise ConfigError(setting, accepted=f"a JSON object such as {example}", got=value)
+        raise ConfigError("value", accepted=f"a JSON object such as {example}", got=value)
     return values
 
 

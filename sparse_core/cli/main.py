@@ -78,7 +78,8 @@ def _run_step(options: argparse.Namespace) -> None:
     with renamed_settings(flags_of(step)):
         for port in step.inputs:
             if port.many and port.name in values:
-                values[port.name] = named_paths(values[port.name], port.name)
+                with renamed_settings({"words": port.name}):
+                    values[port.name] = named_paths(values[port.name])
         results = step(**values)
     print(json.dumps(results, indent=2) if options.json else aligned(results))
 

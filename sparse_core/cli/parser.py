@@ -144,18 +144,18 @@ def _add_setting(group: Any, setting: Setting) -> None:
     group.add_argument(flag(setting.name), **options)
 
 
-def named_paths(words: list[str], setting: str) -> dict[str, str]:
+def named_paths(words: list[str]) -> dict[str, str]:
     """The mapping of words of the form NAME=DIR.
 
     Raises:
-        ConfigError: a word has another form, or a name occurs twice.
+        ConfigError: a word has another form, or a name occurs twice; its setting is "words", which the caller renames.
     """
     paths: dict[str, str] = {}
     for word in words:
         name, equals, path = word.partition("=")
         if not (name and equals and path):
-            raise ConfigError(setting, accepted="NAME=DIR", got=word)
+            raise ConfigError("words", accepted="NAME=DIR", got=word)
         if name in paths:
-            raise ConfigError(setting, f"has the name '{name}' twice", fix="give each a different name")
+            raise ConfigError("words", f"has the name '{name}' twice", fix="give each a different name")
         paths[name] = path
     return paths

@@ -127,7 +127,8 @@ class Step:
         top: dict[str, Any] = {}
         nested: dict[str, dict[str, Any]] = {name: {} for name in groups}
         for name in groups:
-            nested[name] = json_object(values.get(name), name, '{"name": "value"}')
+            with renamed_settings({"value": name}):
+                nested[name] = json_object(values.get(name), '{"name": "value"}')
         for name, value in values.items():
             if name in groups:
                 continue

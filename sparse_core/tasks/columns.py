@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sparse_core.errors import DataError, Setting, listed, nearest, shown
 from sparse_core.tasks.rows import MissingValueError
@@ -16,28 +16,53 @@ ROWS_TO_LOOK_AT = 1000
 """Rows from whose values columns and kinds of labels are found."""
 
 
-def require_column(source: RowSource, setting: str, column: str, row: Row) -> None:
+class Column(NamedTuple):
+    """A column of the user's data.
+
+    Attributes:
+        setting: the setting that chooses it.
+        name: its name; empty if the user has not chosen one.
+    """
+
+    setting: str
+    name: str
+
+
+def text_column(name: str) -> Column:
+    """A column that `text_column` chooses."""
+    return Column("text_column", name)
+
+
+def label_column(name: str) -> Column:
+    """A column that `label_column` chooses."""
+    return Column("label_column", name)
+
+
+def require_column(source: RowSource, column: Column, row: Row) -> None:
     """Refuses a source whose rows have no such column.
 
     Args:
         source: where the row is from.
-        setting: the setting that names the column.
-        column: its name.
+        column: the column.
         row: any row of it.
 
     Raises:
         DataError: the row has no such column.
     """
-    if column not in row.values:
+    if column.name not in row.values:
         raise DataError(
-            setting,
-            (f"{source.name} (", Setting(source.setting), f") has no column '{column}'; it has {listed(row.values)}"),
-            fix=nearest(column, row.values),
+            column.setting,
+            (
+                f"{source.name} (",
+                Setting(source.setting),
+                f") has no column '{column.name}'; it has {listed(row.values)}",
+            ),
+            fix=nearest(column.name, row.values),
         )
 
 
-def first_column(source: RowSource, setting: str, candidates: Sequence[str], row: Row) -> str:
-    """The first of the customary names that the rows have, for a column that the user did not name.
+def first_label_column(source: RowSource, candidates: Sequence[str], row: Row) -> str:
+    """The first of the customary names that the rows have, for a label column that the user did not name.
 
     Raises:
         DataError: they have none of them.
@@ -45,7 +70,7 @@ def first_column(source: RowSource, setting: str, candidates: Sequence[str], row
     first = next((name for name in candidates if name in row.values), None)
     if first is None:
         raise DataError(
-            setting,
+            "label_column",
             (
                 f"is not given, and {source.name} (",
                 Setting(source.setting),
@@ -72,13 +97,12 @@ def is_text(value: Any) -> bool:
     return False
 
 
-def checked_text(source: RowSource, setting: str, column: str, row: Row, what: str = "text") -> str:
+def checked_text(source: RowSource, column: Column, row: Row, what: str = "text") -> str:
     """The text in a column of a row.
 
     Args:
         source: where the row is from.
-        setting: the setting that names the column.
-        column: its name.
+        column: the column.
         row: the row.
         what: what the column holds, for the message about rows without it.
 
@@ -86,12 +110,15 @@ def checked_text(source: RowSource, setting: str, column: str, row: Row, what: s
         MissingValueError: there is none.
         DataError: the value is no text, or has half of a character.
     """
-    text = row.values.get(column)
+    text = row.values.get(column.name)
     if is_blank(text):
-        raise MissingValueError(what, column)
+        raise MissingValueError(what, column.name)
     if not isinstance(text, str):
         raise source.error(
-            f"column '{column}' has {shown(text)}", row, accepted="text", fix=("name another ", Setting(setting))
+            f"column '{column.name}' has {shown(text)}",
+            row,
+            accepted="text",
+            fix=("name another ", Setting(column.setting)),
         )
     try:
         text.encode()

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import re
-from pathlib import Path
-
 from sparse_core.errors import plain
 from sparse_core.steps.registry import STEPS, load_step
 from sparse_pipelines.pipelines.spec import PIPELINES
+from tests.generated import code, require_current, table
 
-PAGE = Path(__file__).parents[2] / "docs" / "kubeflow.md"
-_BLOCK = re.compile(r"<!-- generated: (?P<name>[^\n]+) -->\n.*?<!-- end of (?P=name) -->", re.DOTALL)
 MOST_PARAMETERS = 20
-
-
-def table(header, rows):
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [header, ["---"] * len(header), *rows])
-
-
-def code(names):
-    return ", ".join(f"`{name}`" for name in names)
 
 
 def components():
@@ -54,20 +41,8 @@ def parameters():
     return table(["parameter", *(f"default in {code([name])}" for name in PIPELINES), "meaning"], rows)
 
 
-PARTS = {"components": components, "parameters": parameters}
-
-
-def block(name):
-    return f"<!-- generated: {name} -->\n\n{PARTS[name]()}\n\n<!-- end of {name} -->"
-
-
 def test_the_page_says_what_the_code_says():
-    page = PAGE.read_text(encoding="utf-8")
-    assert sorted(match["name"] for match in _BLOCK.finditer(page)) == sorted(PARTS)
-    expected = _BLOCK.sub(lambda match: block(match["name"]), page)
-    if os.environ.get("GOLDEN_UPDATE"):
-        PAGE.write_text(expected, encoding="utf-8")
-    assert PAGE.read_text(encoding="utf-8") == expected, "`make golden` rewrites it"
+    require_current("kubeflow.md", {"components": components, "parameters": parameters})
 
 
 def test_pipelines_have_few_parameters():

@@ -103,14 +103,14 @@ def test_pydantics_complaint_becomes_an_error_of_ours():
     ("value", "result"), [(None, {}), ("", {}), ("  ", {}), ({"a": 1}, {"a": 1}), ('{"a": 1}', {"a": 1})]
 )
 def test_a_json_object_is_a_mapping_or_its_text(value, result):
-    assert json_object(value, "task_args", '{"doc_stride": 64}') == result
+    assert json_object(value, '{"doc_stride": 64}') == result
 
 
 @pytest.mark.parametrize("value", ["{", "[1]", "3"])
 def test_other_json_is_refused(value):
     with pytest.raises(ConfigError) as caught:
-        json_object(value, "task_args", '{"doc_stride": 64}')
-    assert (caught.value.setting, caught.value.got) == ("task_args", value)
+        json_object(value, '{"doc_stride": 64}')
+    assert (caught.value.setting, caught.value.got) == ("value", value)
 
 
 def test_booleans_are_known_in_unions():

@@ -168,7 +168,8 @@ def task_args(command: TaskCommand, data: DataArguments) -> dict[str, Any]:
     Raises:
         ConfigError: --task_args is not a JSON object.
     """
-    options = json_object(data.task_args, "task_args", '{"threshold": 0.5}')
+    with renamed_settings({"value": "task_args"}):
+        options = json_object(data.task_args, '{"threshold": 0.5}')
     return {**{name: getattr(data, name) for name in command.options}, **options}
 
 

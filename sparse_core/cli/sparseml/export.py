@@ -170,7 +170,8 @@ def _data_flags(arguments: ExportArguments, model: Path) -> DataArguments | None
             return command.data(**{name: record.settings[name] for name in names})
         logger.info("--model_path: has no record of a training for this task; the task's default options are recorded")
         return None
-    values = json_object(arguments.data_args, "data_args", '{"validation_file": "v.csv"}')
+    with renamed_settings({"value": "data_args"}):
+        values = json_object(arguments.data_args, '{"validation_file": "v.csv"}')
     parser = FlagParser(f"{EXPORT_STEP} --data_args", "", (command.data,))
     return instance(command.data, parser.parse(parser.words_of(values)))
 

@@ -13,7 +13,13 @@ from pydantic import Field
 
 from sparse_core.errors import DataError, ModelError, Setting, listed
 from sparse_core.tasks.base import Collator, Task, TaskOptions
-from sparse_core.tasks.columns import ROWS_TO_LOOK_AT, checked_text, is_text, require_column
+from sparse_core.tasks.columns import (
+    ROWS_TO_LOOK_AT,
+    checked_text,
+    is_text,
+    require_column,
+    text_column,
+)
 from sparse_core.tasks.heads import Head
 from sparse_core.tasks.rows import ColumnChoice, RowReader
 
@@ -40,8 +46,8 @@ class MaskedLanguageModelingOptions(TaskOptions):
     mlm_probability: float = Field(0.15, gt=0.0, lt=1.0, description="share of the tokens to mask, above 0 and below 1")
     line_by_line: bool = Field(
         False,
-        description="true: each text is a row, cut at max_seq_length; false: the texts are put together and cut into "
-        "rows of max_seq_length",
+        description="true: each text is a row, cut at max_seq_length; false: the texts are joined, with their special "
+        "tokens, and cut into rows of max_seq_length",
     )
 
 
@@ -207,13 +213,13 @@ class _TextReader(RowReader):
         """See `RowReader.read`."""
         column = self.source_columns[TEXT_COLUMN]
         if row.number == 1:
-            require_column(source, "text_column", column, row)
+            require_column(source, text_column(column), row)
         value = row.values.get(column)
         self._num_texts += 1
         if isinstance(value, str) and not value.strip():
             self._num_blank += 1
             return {TEXT_COLUMN: ""}
-        return {TEXT_COLUMN: checked_text(source, "text_column", column, row)}
+        return {TEXT_COLUMN: checked_text(source, text_column(column), row)}
 
     def found_options(self) -> dict[str, Any]:
         """None; says how many of the training texts are blank.

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sparse_core.errors import ConfigError, Setting, shown
-from sparse_core.tasks.columns import checked_text, is_blank, require_column
+from sparse_core.tasks.columns import (
+    checked_text,
+    is_blank,
+    label_column,
+    require_column,
+    text_column,
+)
 from sparse_core.tasks.rows import ColumnChoice, MissingValueError, RowReader
 
 if TYPE_CHECKING:
@@ -48,7 +54,7 @@ class AnswerReader(RowReader):
         self.source_columns = {"question": question, "context": context, "answers": answers}
         first = next(iter(train.rows()))
         self._require_texts(train, first)
-        require_column(train, "label_column", answers, first)
+        require_column(train, label_column(answers), first)
         if ID_COLUMN in first.values:
             self.source_columns = {"id": ID_COLUMN, **self.source_columns}
         self._may_lack_answer = may_lack_answer
@@ -67,7 +73,7 @@ class AnswerReader(RowReader):
     def read(self, row: Row, source: RowSource) -> dict[str, Any]:
         """See `RowReader.read`."""
         if row.number == 1:
-            require_column(source, "label_column", self.source_columns["answers"], row)
+            require_column(source, label_column(self.source_columns["answers"]), row)
         inputs = self.read_inputs(row, source)
         context = inputs["context"]
         texts, starts = self._answers(row, source)
@@ -81,14 +87,13 @@ class AnswerReader(RowReader):
         if row.number == 1:
             self._require_texts(source, row)
         texts = {
-            name: checked_text(source, "text_column", self.source_columns[name], row, what=name)
-            for name in TEXT_COLUMNS
+            name: checked_text(source, text_column(self.source_columns[name]), row, what=name) for name in TEXT_COLUMNS
         }
         return {"id": _id(row, source), **texts}
 
     def _require_texts(self, source: RowSource, row: Row) -> None:
         for name in TEXT_COLUMNS:
-            require_column(source, "text_column", self.source_columns[name], row)
+            require_column(source, text_column(self.source_columns[name]), row)
 
     def _answers(self, row: Row, source: RowSource) -> tuple[list[str], list[int]]:
         """Texts and starts of a row's answers, checked but for their places in the context."""
@@ -129,7 +134,7 @@ def _id(row: Row, source: RowSource) -> str:
     own = row.values.get(ID_COLUMN)
     if is_blank(own):
         return str(row.number)
-    return checked_text(source, "text_column", ID_COLUMN, row) if isinstance(own, str) else str(own)
+    return checked_text(source, text_column(ID_COLUMN), row) if isinstance(own, str) else str(own)
 
 
 def _text_columns(chosen: str) -> tuple[str, str]:

@@ -53,8 +53,7 @@ class QuestionAnsweringOptions(TaskOptions):
     doc_stride: int | None = Field(
         None,
         ge=0,
-        description="tokens that consecutive windows of a context share, when it is longer than one window; unset: a "
-        "third of max_seq_length",
+        description="tokens that two consecutive windows of a long context share; unset: a third of max_seq_length",
     )
     n_best_size: int = Field(
         20, ge=1, description="likeliest starts and ends of a window that are combined to find the answer"
@@ -62,7 +61,7 @@ class QuestionAnsweringOptions(TaskOptions):
     max_answer_length: int = Field(30, ge=1, description="most tokens in an answer")
     null_score_diff_threshold: float = Field(
         0.0,
-        description="a question has no answer when the score of that exceeds the best span's by more than this; only "
+        description="a question has no answer if that score exceeds the best span's by more than this; only "
         "with version_2_with_negative",
     )
 

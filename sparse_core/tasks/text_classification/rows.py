@@ -13,10 +13,12 @@ from sparse_core.tasks.columns import (
     ROWS_TO_LOOK_AT,
     as_list,
     checked_text,
-    first_column,
+    first_label_column,
     is_blank,
     is_text,
+    label_column,
     require_column,
+    text_column,
 )
 from sparse_core.tasks.rows import ColumnChoice, MissingValueError, RowReader
 
@@ -95,7 +97,7 @@ class TextReader(RowReader):
         """See `RowReader.read`."""
         label = self.source_columns["label"]
         if row.number == 1:
-            require_column(source, "label_column", label, row)
+            require_column(source, label_column(label), row)
         inputs = self.read_inputs(row, source)
         value = row.values.get(label)
         if is_blank(value):
@@ -107,8 +109,8 @@ class TextReader(RowReader):
         texts = {name: column for name, column in self.source_columns.items() if name != "label"}
         if row.number == 1:
             for column in texts.values():
-                require_column(source, "text_column", column, row)
-        return {name: checked_text(source, "text_column", column, row, what="text") for name, column in texts.items()}
+                require_column(source, text_column(column), row)
+        return {name: checked_text(source, text_column(column), row, what="text") for name, column in texts.items()}
 
     def found_options(self) -> dict[str, Any]:
         """Kind of label, number of labels, and when two numbers of a regression agree."""
@@ -164,8 +166,8 @@ class _Spread:
 
 def _label_column(train: RowSource, chosen: str, row: Row) -> str:
     if not chosen:
-        return first_column(train, "label_column", LABEL_COLUMNS, row)
-    require_column(train, "label_column", chosen, row)
+        return first_label_column(train, LABEL_COLUMNS, row)
+    require_column(train, label_column(chosen), row)
     return chosen
 
 
@@ -175,7 +177,7 @@ def _text_columns(train: RowSource, chosen: str, label: str, rows: Sequence[Row]
         if len(names) > len(TEXT_FIELDS):
             raise DataError("text_column", accepted="a column, or two separated by a comma", got=chosen)
         for name in names:
-            require_column(train, "text_column", name, rows[0])
+            require_column(train, text_column(name), rows[0])
             if name == label:
                 raise DataError(
                     "text_column", (f"'{name}' is also the ", Setting("label_column")), fix="name two columns"

@@ -38,22 +38,22 @@ _NUMBER_METRICS = ("pearson", "spearmanr")
 class TextClassificationOptions(TaskOptions):
     """Options of text classification."""
 
-    problem_type: ProblemType = Field(
-        "", description="kind of label; empty: as the label column looks: lists, numbers with fractions, or classes"
-    )
+    problem_type: ProblemType = Field("", description="kind of label; empty: the label column decides it")
     threshold: float = Field(
-        0.3, ge=0.0, le=1.0, description="probability from which a multi-label row is given a label, 0 to 1"
+        0.3, ge=0.0, le=1.0, description="a row of several labels has each label with at least this probability, 0 to 1"
     )
     metrics: tuple[MetricName, ...] = Field(
         (),
-        description="scores of single labels or numbers, the first of them to compare models by; empty: accuracy and "
-        "mean F1 of the classes, or pearson, spearmanr and mse; f1 of two classes is that of the second",
+        description="scores of classes or numbers; the first compares models; empty: accuracy and the mean F1 of the "
+        "classes, or pearson, spearmanr and mse; f1 of two classes is that of the second",
     )
-    num_labels: int = Field(0, ge=0, description="number of labels; the data decides it, another one is refused")
+    num_labels: int = Field(
+        0, ge=0, description="number of labels; 0: as the data has; another number than the data has is an error"
+    )
     agreement_tolerance: float = Field(
         0.0,
         ge=0.0,
-        description="difference up to which two engines' numbers agree in a regression; unset: 5% of the standard "
+        description="largest difference at which two engines' numbers agree in a regression; unset: 5% of the standard "
         "deviation of the training labels",
     )
 

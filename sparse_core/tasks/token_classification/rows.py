@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from sparse_core.errors import DataError, Setting, listed, shown
 from sparse_core.sources.data.labels import Labels
-from sparse_core.tasks.columns import ROWS_TO_LOOK_AT, as_list, is_blank, require_column
+from sparse_core.tasks.columns import (
+    ROWS_TO_LOOK_AT,
+    Column,
+    as_list,
+    is_blank,
+    label_column,
+    require_column,
+    text_column,
+)
 from sparse_core.tasks.rows import ColumnChoice, MissingValueError, RowReader
 
 if TYPE_CHECKING:
@@ -62,9 +70,9 @@ class TokenReader(RowReader):
         """See `RowReader.read`."""
         columns = self.source_columns
         if row.number == 1:
-            require_column(source, "label_column", columns["tags"], row)
+            require_column(source, label_column(columns["tags"]), row)
         tokens = self.read_inputs(row, source)["tokens"]
-        tags = _checked_list(row, source, "label_column", columns["tags"], "tag")
+        tags = _checked_list(row, source, label_column(columns["tags"]), "tag")
         if len(tokens) != len(tags):
             raise source.error(
                 f"{len(tokens)} tokens in column '{columns['tokens']}' and {len(tags)} tags in column "
@@ -80,8 +88,8 @@ class TokenReader(RowReader):
         """See `RowReader.read_inputs`."""
         column = self.source_columns["tokens"]
         if row.number == 1:
-            require_column(source, "text_column", column, row)
-        tokens = _checked_list(row, source, "text_column", column, "token")
+            require_column(source, text_column(column), row)
+        tokens = _checked_list(row, source, text_column(column), "token")
         _require(tokens, _is_token, "text that is not empty", column, "token", row, source)
         _require_whole_characters(tokens, row, source)
         return {"tokens": tokens}
@@ -115,18 +123,18 @@ class TokenReader(RowReader):
 
 def _token_column(train: RowSource, choice: ColumnChoice, rows: Sequence[Row]) -> str:
     if choice.text_column:
-        require_column(train, "text_column", choice.text_column, rows[0])
+        require_column(train, text_column(choice.text_column), rows[0])
         return choice.text_column
     names = [name for name in TOKEN_COLUMNS if name in rows[0].values]
     names += [name for name in _list_columns(rows, _is_token) if name != choice.label_column]
     if not names:
-        raise _no_lists(train, "text_column", "lists of tokens", '["Ann", "sings"]', rows[0])
+        raise _no_lists(train, text_column(""), "lists of tokens", '["Ann", "sings"]', rows[0])
     return names[0]
 
 
 def _tag_column(train: RowSource, choice: ColumnChoice, tokens: str, rows: Sequence[Row]) -> str:
     if choice.label_column:
-        require_column(train, "label_column", choice.label_column, rows[0])
+        require_column(train, label_column(choice.label_column), rows[0])
         if choice.label_column == tokens:
             raise DataError(
                 "label_column", (f"'{tokens}' is also the ", Setting("text_column")), fix="name two columns"
@@ -135,7 +143,7 @@ def _tag_column(train: RowSource, choice: ColumnChoice, tokens: str, rows: Seque
     customary = (f"{choice.task_name or DEFAULT_TASK_NAME}_tags", *TAG_COLUMNS)
     names = [name for name in (*customary, *_list_columns(rows, _is_tag)) if name in rows[0].values and name != tokens]
     if not names:
-        raise _no_lists(train, "label_column", f"lists of tags besides '{tokens}'", '["B-PER", "O"]', rows[0])
+        raise _no_lists(train, label_column(""), f"lists of tags besides '{tokens}'", '["B-PER", "O"]', rows[0])
     return names[0]
 
 
@@ -150,9 +158,9 @@ def _list_columns(rows: Sequence[Row], is_entry: Callable[[Any], bool]) -> list[
     return columns
 
 
-def _no_lists(train: RowSource, setting: str, what: str, example: str, row: Row) -> DataError:
+def _no_lists(train: RowSource, column: Column, what: str, example: str, row: Row) -> DataError:
     return DataError(
-        setting,
+        column.setting,
         (
             f"is not given, and {train.name} (",
             Setting(train.setting),
@@ -161,20 +169,20 @@ def _no_lists(train: RowSource, setting: str, what: str, example: str, row: Row)
     )
 
 
-def _checked_list(row: Row, source: RowSource, setting: str, column: str, what: str) -> list:
-    value = row.values.get(column)
+def _checked_list(row: Row, source: RowSource, column: Column, what: str) -> list:
+    value = row.values.get(column.name)
     if is_blank(value):
-        raise MissingValueError(f"{what}s", column)
+        raise MissingValueError(f"{what}s", column.name)
     entries = as_list(value)
     if entries is None:
         raise source.error(
-            f"column '{column}' has {shown(value)}",
+            f"column '{column.name}' has {shown(value)}",
             row,
             accepted=f"a list of {what}s, in a CSV file as JSON",
-            fix=("name another ", Setting(setting)),
+            fix=("name another ", Setting(column.setting)),
         )
     if not entries:
-        raise MissingValueError(f"{what}s", column)
+        raise MissingValueError(f"{what}s", column.name)
     return entries
 
 

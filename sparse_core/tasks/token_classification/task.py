@@ -31,10 +31,13 @@ class TokenClassificationOptions(TaskOptions):
 
     label_all_tokens: bool = Field(
         False,
-        description="label every piece of a word, the further ones of B-x with I-x, instead of its first piece alone",
+        description="true: label every piece of a word, the pieces of B-x after the first with I-x if the data has I-x; "
+        "false: label the first piece only",
     )
     return_entity_level_metrics: bool = Field(
-        False, description="add precision, recall, f1 and number of entities of each type to the scores"
+        False,
+        description="add the scores `<type>_precision`, `<type>_recall`, `<type>_f1` and `<type>_number` (entities in "
+        "the data) for each type",
     )
     tag_names: tuple[str, ...] = Field(
         (),

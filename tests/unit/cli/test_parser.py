@@ -75,11 +75,11 @@ def test_help_has_groups_descriptions_and_defaults(parser):
 
 def test_many_artifacts_have_names(parser):
     words = parser.parse(["--candidates", "a=x", "b=y=z", "--candidates", "c=w"]).candidates
-    assert named_paths(words, "candidates") == {"a": "x", "b": "y=z", "c": "w"}
+    assert named_paths(words) == {"a": "x", "b": "y=z", "c": "w"}
     for wrong in (["a"], ["=x"], ["a="], ["a=x", "a=y"]):
         with pytest.raises(ConfigError) as caught:
-            named_paths(wrong, "candidates")
-        assert caught.value.setting == "candidates"
+            named_paths(wrong)
+        assert caught.value.setting == "words"
 
 
 def test_an_unknown_option_is_named_with_the_nearest(parser):

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import re
-from pathlib import Path
 
 from sparse_core.cli.sparseml.arguments import RecipeArguments
 from sparse_core.cli.sparseml.export import ExportArguments
 from sparse_core.tasks import task_commands
 from sparse_core.training.old_arguments import ENVIRONMENT, IGNORED, RENAMED, RENAMED_VALUES
-
-PAGE = Path(__file__).parents[4] / "docs" / "from-sparseml.md"
-_BLOCK = re.compile(r"<!-- generated: (?P<name>[^\n]+) -->\n.*?<!-- end of (?P=name) -->", re.DOTALL)
-
-
-def table(header, rows):
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [header, ["---"] * len(header), *rows])
+from tests.generated import require_current, table
 
 
 def shown(value):
@@ -70,14 +61,5 @@ PARTS = {
 }
 
 
-def block(name):
-    return f"<!-- generated: {name} -->\n\n{PARTS[name]()}\n\n<!-- end of {name} -->"
-
-
 def test_the_page_has_every_flag():
-    page = PAGE.read_text(encoding="utf-8")
-    assert sorted(match["name"] for match in _BLOCK.finditer(page)) == sorted(PARTS)
-    expected = _BLOCK.sub(lambda match: block(match["name"]), page)
-    if os.environ.get("GOLDEN_UPDATE"):
-        PAGE.write_text(expected, encoding="utf-8")
-    assert PAGE.read_text(encoding="utf-8") == expected, "`make golden` rewrites it"
+    require_current("from-sparseml.md", PARTS)
