@@ -45,8 +45,8 @@ class Task(ABC):
     """The head of the task's models."""
     row_name: ClassVar[str] = "rows of tokens"
     """What a tokenized row is, in the plural."""
-    writes_predictions: ClassVar[bool] = True
-    """Whether `write_predictions` has something to write."""
+    prediction_files: ClassVar[str] = ""
+    """Regular expression of the names of the files that `write_predictions` writes; empty: it writes none."""
     label_columns: ClassVar[tuple[str, ...]] = ("labels",)
     """Entries of a batch that only the loss reads."""
     cuts_rows: bool = True

@@ -24,8 +24,8 @@ from sparse_core.artifacts.model import CONFIG_NAME, is_model_file, is_weight_fi
 from sparse_core.artifacts.record import RunRecord
 from sparse_core.artifacts.samples import INPUTS_FOLDER, OUTPUTS_FOLDER
 from sparse_core.errors import ArtifactError, ConfigError, OutputError, Setting, plain
-from sparse_core.sources.data.glue import NAMED_TASKS
 from sparse_core.store import MANIFEST_NAME, publishing_into, write_json
+from sparse_core.tasks import TASKS, task_class
 from sparse_core.training.checkpoints import last_whole_checkpoint
 
 logger = logging.getLogger(__name__)
@@ -34,11 +34,9 @@ _ALL_RESULTS_NAME = "all_results.json"
 _OTHER_FILES = {
     *(TRAINER_STATE_NAME, INPUTS_FOLDER, OUTPUTS_FOLDER),
     *(_ALL_RESULTS_NAME, "train_results.json", "eval_results.json", "predict_results.json"),
-    *("predictions.txt", "predict_predictions.json"),
 }
-"""What a command writes besides the model, the checkpoints and the run record."""
-_PREDICTIONS = re.compile(rf"predict_results(_({'|'.join((*NAMED_TASKS, 'mnli-mm', 'mm'))}))?\.txt")
-_CHECKPOINT = re.compile(r"(cut-short-)?checkpoint-\d+")
+"""What a command writes besides the model, the checkpoints, the predictions and the run record."""
+_CHECKPOINT = r"(cut-short-)?checkpoint-\d+"
 _TEMPORARY = re.compile(r"\.lock|\..*\.partial")
 _START_OVER = ("start over with ", Setting("overwrite_output_dir"), ", or name another folder")
 _LONGEST_SHOWN = 80
@@ -123,7 +121,7 @@ class OutputFolder:
         """
         if self.overwrites or not self._has_result():
             for path in self._written():
-                if not self.overwrites and _CHECKPOINT.fullmatch(path.name):
+                if not self.overwrites and re.fullmatch(_CHECKPOINT, path.name):
                     continue  # it was cut short, or another Trainer wrote it
                 if path.is_dir() and not path.is_symlink():
                     shutil.rmtree(path)
@@ -213,7 +211,7 @@ class OutputFolder:
         written = [path for path in self.path.iterdir() if _is_written(path.name)]
         return sorted(
             written,
-            key=lambda path: (path.name != CONFIG_NAME, not _CHECKPOINT.fullmatch(path.name), path.name),
+            key=lambda path: (path.name != CONFIG_NAME, not re.fullmatch(_CHECKPOINT, path.name), path.name),
         )
 
     def _require_same(self, earlier: Any, now: Any, name: str) -> None:
@@ -251,5 +249,5 @@ class OutputFolder:
 
 
 def _is_written(name: str) -> bool:
-    patterns = (_PREDICTIONS, _CHECKPOINT)
-    return is_model_file(name) or name in _OTHER_FILES or any(pattern.fullmatch(name) for pattern in patterns)
+    patterns = (_CHECKPOINT, *(task_class(task).prediction_files for task in TASKS))
+    return is_model_file(name) or name in _OTHER_FILES or any(re.fullmatch(pattern, name) for pattern in patterns)

@@ -154,7 +154,7 @@ def _require_something_to_do(arguments: Arguments) -> None:
         )
     if not (training.do_train or training.do_eval or training.do_predict or arguments.data.num_export_samples):
         raise ConfigError("do_train", "nothing to do", fix="give --do_train, --do_eval or --do_predict")
-    if training.do_predict and not task_class(arguments.command.task).writes_predictions:
+    if training.do_predict and not task_class(arguments.command.task).prediction_files:
         raise ConfigError(
             "do_predict", f"{arguments.command.task} has nothing to predict", fix="use --do_eval for its scores"
         )

@@ -62,7 +62,6 @@ class MaskedLanguageModeling(Task):
     options_class = MaskedLanguageModelingOptions
     options: MaskedLanguageModelingOptions
     head = Head(auto_class="AutoModelForMaskedLM", has_fixed_inputs=False, is_pretraining=True)
-    writes_predictions = False
 
     def __init__(self, task_args: Mapping[str, Any] | None = None) -> None:
         """Takes the options.

@@ -78,6 +78,7 @@ class QuestionAnswering(Task):
     options: QuestionAnsweringOptions
     head = Head("AutoModelForQuestionAnswering", outputs=("start_logits", "end_logits"))
     row_name = "windows of texts"
+    prediction_files = r"predict_predictions\.json"
     label_columns = ("start_positions", "end_positions")
     cuts_rows = False
     primary_metric = "f1"

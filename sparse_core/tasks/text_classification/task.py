@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from sparse_core.errors import ConfigError
+from sparse_core.sources.data.glue import NAMED_TASKS
 from sparse_core.tasks.base import Collator, Task, TaskOptions
 from sparse_core.tasks.collate import PaddingCollator
 from sparse_core.tasks.heads import Head
@@ -68,6 +69,7 @@ class TextClassification(Task):
     options_class = TextClassificationOptions
     options: TextClassificationOptions
     head = Head("AutoModelForSequenceClassification", is_per_token=False, has_labels=True)
+    prediction_files = rf"predict_results(_({'|'.join((*NAMED_TASKS, 'mnli-mm', 'mm'))}))?\.txt"
 
     def __init__(self, task_args: Mapping[str, Any] | None = None) -> None:
         """Takes the options.

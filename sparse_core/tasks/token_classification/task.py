@@ -31,7 +31,7 @@ class TokenClassificationOptions(TaskOptions):
 
     label_all_tokens: bool = Field(
         False,
-        description="true: label every piece of a word, the pieces of B-x after the first with I-x if the data has I-x; "
+        description="true: label every piece of a word, those of B-x after the first with I-x if the data has it; "
         "false: label the first piece only",
     )
     return_entity_level_metrics: bool = Field(
@@ -56,6 +56,7 @@ class TokenClassification(Task):
     options_class = TokenClassificationOptions
     options: TokenClassificationOptions
     head = Head(auto_class="AutoModelForTokenClassification", has_labels=True)
+    prediction_files = r"predictions\.txt"
     primary_metric = "f1"
 
     def __init__(self, task_args: Mapping[str, Any] | None = None) -> None:

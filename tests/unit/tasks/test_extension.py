@@ -31,6 +31,7 @@ class SentimentStars(TextClassification):
 
     name = "sentiment_stars"
     primary_metric = "within_one_star"
+    prediction_files = r"stars\.txt"
 
     def score(self, predictions, rows, examples):
         distances = [abs(star - label) for star, label in zip(predictions, rows["labels"], strict=True)]
