@@ -1,4 +1,4 @@
-"""Loads a model with the head of a task, and checks that nothing else of it is missing."""
+"""Loads a model with the head of a task, and checks that all other weights are there."""
 
 from __future__ import annotations
 

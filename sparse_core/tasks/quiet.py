@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Hides transformers' load reports and bars inside the block; what matters of them is checked and said here."""
+    """Hides transformers' load reports and bars inside the block; the library checks and reports what matters."""
     from transformers.utils import logging
 
     verbosity, has_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()

@@ -33,7 +33,7 @@ class _Arguments(transformers.TrainingArguments):
 
 
 class TrainingArguments(_Arguments):
-    """Hugging Face's TrainingArguments with other defaults, and with fields from SparseML's time.
+    """Hugging Face's TrainingArguments with other defaults, and with fields that SparseML had.
 
     Batches hold rows of similar length, so that little is padded. Logs come every 50 steps. At most two checkpoints are
     kept. `best_model_after_epoch` is SparseML's; scripts and the commands use `overwrite_output_dir`.
@@ -54,7 +54,7 @@ def export_token(args: transformers.TrainingArguments) -> None:
 
 
 def only_value(arguments: dict[str, Any]) -> Any:
-    """The value of an argument that has several names; None where none is given.
+    """The value of an argument that has several names; None: it has no value.
 
     Raises:
         ConfigError: two of the names are given.

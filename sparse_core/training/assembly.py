@@ -70,7 +70,7 @@ def task_trainer(
 
 
 def _require_optimizer(trainer: Trainer) -> None:
-    """Makes the optimizer and Hugging Face's scheduler once, so that a mistake shows before the training.
+    """Makes the optimizer and Hugging Face's scheduler once, so that mistakes show before the training.
 
     Raises:
         ConfigError: one of them cannot be made.
@@ -108,7 +108,7 @@ def evaluate_on(trainer: Trainer, task: Task, name: str, rows: Dataset, examples
 
 
 def scores_of_last_step(trainer: Trainer) -> dict[str, float]:
-    """Scores of an evaluation that the training made after its last step.
+    """Scores that the training measured after its last step.
 
     Empty where it made none, and where the model is by now that of another step.
     """

@@ -31,7 +31,7 @@ def first_epoch_that_counts(recipe: Recipe | None, args: transformers.TrainingAr
 
 
 def is_too_early(state: transformers.TrainerState, steps_per_epoch: int, first: float) -> bool:
-    """Whether the model was last trained too early to be the best.
+    """Whether the model's last step is before the first epoch that counts.
 
     Args:
         state: of the training.
@@ -43,10 +43,10 @@ def is_too_early(state: transformers.TrainerState, steps_per_epoch: int, first: 
 
 
 def warn_of_no_best(args: transformers.TrainingArguments, state: transformers.TrainerState, first: float) -> None:
-    """Says that the model is the last one where load_best_model_at_end found none among the checkpoints."""
+    """Warns that load_best_model_at_end found no checkpoint, so that the model is that of the last step."""
     if args.load_best_model_at_end and state.best_model_checkpoint is None:
         logger.warning(
-            "load_best_model_at_end has no effect: no checkpoint of after epoch %g, the first that can be the best, "
-            "has a score; the model is that of the last step",
+            "load_best_model_at_end has no effect: no checkpoint after epoch %g has a score, and "
+            "earlier ones do not count; the model is that of the last step",
             first,
         )

@@ -64,7 +64,7 @@ class RecipeCallback(transformers.TrainerCallback):
         self._active, self._is_bound = None, False
 
     def restore(self, model: nn.Module, checkpoint: Path) -> None:
-        """Gives `model` the modules, and the modifiers the state, that they had when `checkpoint` was written.
+        """Restores the model's modules and the modifiers' state from `checkpoint`.
 
         Must run before the checkpoint's weights are loaded.
 
@@ -207,15 +207,15 @@ class RecipeCallback(transformers.TrainerCallback):
 
 
 class WholeCheckpointCallback(transformers.TrainerCallback):
-    """Declares the checkpoints of a training without a recipe whole, as RecipeCallback does those of one with it."""
+    """Marks the checkpoints of a training without a recipe as whole; RecipeCallback does so with a recipe."""
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Ends a training that was resumed at its end, where max_steps is within an epoch."""
+        """Ends a training that was resumed at its end, if max_steps is within an epoch."""
         if state.global_step >= state.max_steps:
             control.should_training_stop = True
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Runs when every file of the checkpoint is there."""
+        """Marks the checkpoint after its last file was written."""
         mark_whole(Path(args.output_dir) / f"checkpoint-{state.global_step}")
 
 
@@ -227,7 +227,7 @@ class CollatorCallback(transformers.TrainerCallback):
         self._collator = collator
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Runs before the loader makes its first batch; a training that resumes is within the epoch."""
+        """Sets the epoch before the loader makes its first batch; a resumed training starts within an epoch."""
         if hasattr(self._collator, "set_epoch"):
             seed = args.data_seed if args.data_seed is not None else args.seed
             self._collator.set_epoch(int(state.epoch or 0.0), seed)

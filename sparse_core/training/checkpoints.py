@@ -55,7 +55,7 @@ def _checkpoints(directory: Path) -> list[Path]:
 
 
 def last_whole_checkpoint(directory: Path) -> Path | None:
-    """The whole checkpoint of the most steps in `directory`, or None."""
+    """The whole checkpoint with the most steps in `directory`, or None."""
     return next((path for path in reversed(_checkpoints(directory)) if is_whole(path)), None)
 
 

@@ -1,4 +1,4 @@
-"""Checks of training arguments that Hugging Face's Trainer would make late, or not at all."""
+"""Checks of training arguments that Hugging Face's Trainer makes late or not at all."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def require_in_range(name: str, value: Any, ranges: Mapping[str, Range] = RANGES
 
 
 def require_types(values: Mapping[str, Any]) -> None:
-    """Refuses values of another type than the training argument has, such as a text in the place of a number.
+    """Refuses values of the wrong type, such as a text for a number.
 
     Args:
         values: name of a training argument -> its value.
@@ -125,7 +125,7 @@ def require_types(values: Mapping[str, Any]) -> None:
 
 
 def require_usable(training: transformers.TrainingArguments) -> None:
-    """Refuses tools, kernels and compilers that are not there, and arguments that need another.
+    """Refuses tools, kernels and compilers that are not installed, and arguments that need other arguments.
 
     Raises:
         ConfigError: a name is unknown, or an argument lacks another.
@@ -173,7 +173,7 @@ def require_usable(training: transformers.TrainingArguments) -> None:
 
 
 def require_length(dataset: Any) -> None:
-    """Refuses training data of which a recipe cannot count the epochs.
+    """Refuses training data without a length, because a recipe counts epochs.
 
     Raises:
         ConfigError: the data has no length.
@@ -188,7 +188,7 @@ def require_length(dataset: Any) -> None:
 
 @contextmanager
 def best_model_errors() -> Iterator[None]:
-    """Turns Hugging Face's KeyError for a metric_for_best_model that is no score into a ConfigError."""
+    """Turns Hugging Face's KeyError for an unknown metric_for_best_model into a ConfigError."""
     try:
         yield
     except KeyError as error:
@@ -198,7 +198,7 @@ def best_model_errors() -> Iterator[None]:
 
 
 def require_batch(dataset: Any, args: transformers.TrainingArguments) -> None:
-    """Refuses training data of which dataloader_drop_last would leave nothing.
+    """Refuses training data that dataloader_drop_last would empty.
 
     Raises:
         ConfigError: it has fewer rows than a batch.
@@ -212,7 +212,7 @@ def require_batch(dataset: Any, args: transformers.TrainingArguments) -> None:
 
 
 def require_classes(model: nn.Module, labels: Tensor | None = None) -> None:
-    """Refuses a label_smoothing_factor where no label is one of several classes.
+    """Refuses a label_smoothing_factor for labels that are not classes.
 
     Args:
         model: with its head.
@@ -231,8 +231,8 @@ def require_classes(model: nn.Module, labels: Tensor | None = None) -> None:
     raise ConfigError("label_smoothing_factor", f"smooths classes, and cannot smooth {kind}", fix="leave it out")
 
 
-def warn_of_zeros_that_nothing_holds(model: nn.Module, recipe: Recipe | None) -> None:
-    """Says that a sparse model will not stay so, where the recipe does not prune."""
+def warn_of_lost_zeros(model: nn.Module, recipe: Recipe | None) -> None:
+    """Warns that the zeros of a sparse model will be lost if the recipe does not prune."""
     sparsity = sparsity_report(model).encoder
     if sparsity > _SPARSE and (recipe is None or not recipe.prunes):
         logger.warning(

@@ -17,7 +17,7 @@ from sparse_core.modifiers.distillation.teacher import TeacherOutputCollator
 def training_context(
     trainer: transformers.Trainer, teacher: TeacherAccess | None, model: nn.Module, steps_per_epoch: int
 ) -> TrainingContext:
-    """The context of a training of `model` by `trainer`; `teacher` is None where nothing is distilled."""
+    """The context of a training of `model` by `trainer`; `teacher` None: nothing is distilled."""
     return TrainingContext(
         model=model,
         steps_per_epoch=steps_per_epoch,
@@ -31,7 +31,7 @@ def training_context(
 def calibration_batches(trainer: transformers.Trainer) -> Iterator[dict[str, Tensor]]:
     """Batches of the training rows in their order, on the training's device.
 
-    The loader has a random generator of its own, so that it takes no number from the training's.
+    The loader has its own random generator, so that the training's is not changed.
     """
     dataset = trainer.train_dataset
     if hasattr(dataset, "select_columns"):

@@ -136,7 +136,7 @@ def make_distiller(
     dataset: Dataset | None = None,
     collator: Any = None,
 ) -> Distiller | None:
-    """The distiller that recipe and user ask for; None where nothing is distilled.
+    """The distiller of a recipe and its teacher; None: nothing is distilled.
 
     Args:
         recipe: None for a training without one.

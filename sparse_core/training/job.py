@@ -77,7 +77,7 @@ class TrainingJob:
 
 
 class TrainingSession:
-    """A job at work: what it reads is loaded when it is first needed, and only then."""
+    """A running job. Its inputs are loaded when they are first needed."""
 
     def __init__(self, job: TrainingJob) -> None:
         """Takes the job; loads nothing."""
@@ -179,7 +179,7 @@ class TrainingSession:
     # --- work -------------------------------------------------------------------------------------------------------
 
     def train(self, checkpoint: Path | None) -> dict[str, float]:
-        """Trains, from a whole checkpoint where one is given; the Trainer's metrics."""
+        """Trains, from a whole checkpoint if there is one, and returns the Trainer's metrics."""
         if checkpoint is not None:
             logger.info("%s: continues from %s", self.job.name, checkpoint)
         output = self.trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
@@ -188,7 +188,7 @@ class TrainingSession:
     def evaluate(self) -> dict[str, float]:
         """Scores on the validation split as `eval_...`, and on MNLI's second one as `eval_..._mm`.
 
-        Scores that the training made after its last step are not made again.
+        Scores that the training measured after its last step are used again.
         """
         known = scores_of_last_step(self.trainer) if self.job.trains else {}
         scores = {name: value for name, value in known.items() if name != "step"} or self.trainer.evaluate()

@@ -1,4 +1,4 @@
-"""Training arguments that transformers 4 had: each does what it did, or says why it does not.
+"""Training arguments of transformers 4: each has its old effect, or the log says why not.
 
 Python and the commands share this table, because the commands' flags have the same names. It was compared with the
 TrainingArguments of transformers 4.40, the last version that SparseML ran with, and of the versions before.

@@ -111,7 +111,7 @@ class OutputFolder:
                 )
 
     def start(self, contents: Mapping[str, str]) -> None:
-        """Records what the run is made of, after removing an earlier result where the run starts over.
+        """Records the inputs of the run; a run that starts over first removes the earlier result.
 
         config.json goes first, because without it nothing is taken for a model, and the earlier record is replaced
         last: after a kill in between, a command continues what is left of the earlier run, starts over, or refuses.
@@ -207,7 +207,7 @@ class OutputFolder:
         return any(not _TEMPORARY.fullmatch(entry.name) and entry.resolve() != own for entry in self.path.iterdir())
 
     def _written(self) -> list[Path]:
-        """What training commands have written into the folder, in the order in which it is removed."""
+        """The entries that training commands wrote into the folder, in the order of their removal."""
         written = [path for path in self.path.iterdir() if _is_written(path.name)]
         return sorted(
             written,
@@ -228,7 +228,7 @@ class OutputFolder:
         raise OutputError("output_dir", (f"{self.path} holds a run ", *difference), fix=_START_OVER)
 
     def _require_inputs_stay(self) -> None:
-        """Refuses to remove, or to write over, what the settings name or came from."""
+        """Refuses to remove or replace files that the settings name or that they came from."""
         folder, file = self.path.resolve(), self.settings_file
         is_beside = file is not None and file.resolve().parent == folder
         if file is not None and is_beside and (file.name == MANIFEST_NAME or _is_written(file.name)):

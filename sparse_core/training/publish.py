@@ -39,7 +39,7 @@ class StepRun:
     start_checkpoint: Path | None = None
 
     def run(self) -> dict[str, Any]:
-        """Trains if the job does, evaluates on the validation split and publishes the model; gives its metrics.
+        """Trains if the job trains, evaluates on the validation split, publishes the model and returns its metrics.
 
         A run that was killed continues from its last whole checkpoint.
 
@@ -81,7 +81,7 @@ class StepRun:
         return self._publish(session, start_time, self._checkpoint_at_end(session, work_folder))
 
     def _checkpoint_at_end(self, session: TrainingSession, work_folder: Path) -> Path | None:
-        """The checkpoint of where the training stopped; None where it is the recipe's end.
+        """The checkpoint at which the training stopped; None: it reached the recipe's end.
 
         Raises:
             ModelError: the training has come neither to stop_epoch nor to the recipe's end, or left no checkpoint.

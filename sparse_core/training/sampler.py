@@ -12,7 +12,7 @@ _BATCHES_PER_POOL = 50
 
 
 class LengthGroupedSampler(Sampler[int]):
-    """Shuffles the rows so that each batch holds rows of like length.
+    """Shuffles the rows so that each batch has rows of similar length.
 
     Rows are shuffled, cut into pools of 50 batches, sorted by length inside each pool, and the batches are shuffled.
     The batch that holds the longest row comes first, so that a batch too large for the memory fails at once. The order
@@ -33,7 +33,7 @@ class LengthGroupedSampler(Sampler[int]):
         self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Chooses the epoch whose order the next iteration gives."""
+        """Sets the epoch whose order the next iteration yields."""
         self._epoch = epoch
 
     def __len__(self) -> int:

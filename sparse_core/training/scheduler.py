@@ -1,4 +1,4 @@
-"""A learning rate that a function gives."""
+"""A learning rate that is a function of the step."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def sets_learning_rate(recipe: Recipe | None) -> bool:
 
 
 class RecipeScheduler(LRScheduler):
-    """Puts into every parameter group the learning rate that a function gives for the step."""
+    """Sets the learning rate of every parameter group to a function of the step."""
 
     def __init__(self, optimizer: Optimizer, learning_rate: Callable[[int], float]) -> None:
         """Schedules `optimizer` by `learning_rate`, a function of the number of steps taken."""

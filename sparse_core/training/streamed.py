@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class StreamedMetrics:
-    """What Hugging Face's Trainer calls with each batch when `batch_eval_metrics` is set.
+    """Hugging Face's Trainer calls this with each batch if `batch_eval_metrics` is set.
 
-    The batches come in the order of `rows_by_length`, which the Trainer gives them in; so their rows are known.
+    The Trainer reads the rows in the order of `rows_by_length`, so the rows of each batch are known.
     """
 
     def __init__(self, task: Task, rows: Dataset, examples: Dataset) -> None:
@@ -35,11 +35,11 @@ class StreamedMetrics:
         self._predictions: dict[int, Any] = {}
 
     def start_anew(self) -> None:
-        """Forgets the batches of an evaluation that was broken off, as `auto_find_batch_size` does."""
+        """Forgets the batches of an interrupted evaluation; `auto_find_batch_size` interrupts them."""
         self._predictions = {}
 
     def __call__(self, batch: transformers.EvalPrediction, compute_result: bool) -> dict[str, float]:
-        """Takes a batch in.
+        """Adds a batch.
 
         Args:
             batch: outputs of the model, float (batch, ...), one tensor or several in the order of the model's.
@@ -60,7 +60,7 @@ class StreamedMetrics:
         return self._scores() if compute_result else {}
 
     def _scores(self) -> dict[str, float]:
-        """Scores of the rows that came: all of them, unless dataloader_drop_last leaves some out."""
+        """Scores of the rows in the batches: all rows, unless dataloader_drop_last drops some."""
         numbers = sorted(self._predictions)
         predictions = [self._predictions[number] for number in numbers]
         self._predictions = {}

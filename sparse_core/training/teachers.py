@@ -37,7 +37,7 @@ TEACHER_INPUT_PREFIX = "distill_teacher:"
 
 @dataclass(frozen=True)
 class Teacher:
-    """A teacher, and what it reads where that is not what the student reads.
+    """A teacher, and its own tokens if it does not read the student's.
 
     Attributes:
         model: gives the outputs.
@@ -96,7 +96,7 @@ def resolve_teacher(
         directory = find_model(str(teacher))
     if tokenizer is not None and not has_own_tokens and any((directory / name).is_file() for name in TOKENIZER_NAMES):
         of_teacher = load_tokenizer(directory)
-        if of_teacher.get_vocab() != tokenizer.get_vocab():  # how text was cut into tokens is past and gone here
+        if of_teacher.get_vocab() != tokenizer.get_vocab():  # the rows are tokens already
             raise ModelError(
                 "teacher",
                 f"{directory} has another tokenizer than the model: {tokenizer_difference(tokenizer, of_teacher)}",
@@ -188,7 +188,7 @@ def _advice(head: Head, *fix: str | Setting) -> tuple[str | Setting, ...]:
 
 
 def without_teacher_inputs(dataset: Any) -> tuple[Any, Dataset | None]:
-    """Takes the columns `distill_teacher:<input>` out of a data set, as a data set of their own.
+    """Splits off the columns `distill_teacher:<input>` as a separate data set.
 
     Args:
         dataset: any training or evaluation data.

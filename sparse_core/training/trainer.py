@@ -46,7 +46,7 @@ from sparse_core.training.checks import (
     require_batch,
     require_classes,
     require_length,
-    warn_of_zeros_that_nothing_holds,
+    warn_of_lost_zeros,
 )
 from sparse_core.training.context import training_context
 from sparse_core.training.distiller import make_distiller
@@ -63,7 +63,7 @@ _DEFAULT_OUTPUT_DIR = "trainer_output"
 class Trainer(transformers.Trainer):
     """Trains as Hugging Face's Trainer does, by a recipe; takes the arguments of SparseML's Trainer.
 
-    The recipe decides the number of epochs and, where it has such modifiers, learning rate and weight decay. During
+    The recipe decides the number of epochs and, if it has such modifiers, learning rate and weight decay. During
     training the loss is the recipe's (task loss and distillation); `eval_loss` is the task loss always.
 
     Gradient accumulation: the loss of each micro-batch is weighted by its share of the labels of the whole step, so
@@ -102,8 +102,8 @@ class Trainer(transformers.Trainer):
 
         Args:
             model: the model to train.
-            model_state_path: directory that the model was loaded from, for messages. Nothing is read from it: a model
-                of ours comes back sparse and quantized from `from_pretrained`.
+            model_state_path: folder that the model was loaded from, for messages. Nothing is read from it, because
+                `from_pretrained` restores our sparse and quantized models.
             recipe: a Recipe, the name of a built-in, a path, or YAML text; None trains plainly.
             recipe_args: values for the recipe's root variables, dict or JSON text.
             metadata_args: names of training arguments, or of `data_args`, whose values the saved recipe.yaml records
@@ -197,7 +197,7 @@ class Trainer(transformers.Trainer):
             if checkpoint is not None:
                 require_whole(checkpoint)
                 self._recipe_callback.restore(self.model, checkpoint)
-        warn_of_zeros_that_nothing_holds(self.model, self.recipe)
+        warn_of_lost_zeros(self.model, self.recipe)
         if self._distiller is not None:
             self._set_signature_columns_if_needed()
             self.train_dataset = self._distiller.prepare(
@@ -271,7 +271,7 @@ class Trainer(transformers.Trainer):
         return LengthGroupedSampler(lengths, self.args.train_batch_size * self.args.gradient_accumulation_steps, seed)
 
     def _get_eval_sampler(self, eval_dataset: Any) -> Any:
-        """Rows of like length together for StreamedMetrics, which expect them so; else as they come."""
+        """The order that StreamedMetrics expect, similar lengths together; without them, the order of the data."""
         if isinstance(self.compute_metrics, StreamedMetrics):
             return rows_by_length(eval_dataset).tolist()
         return SequentialSampler(eval_dataset) if hasattr(eval_dataset, "__len__") else None
@@ -299,11 +299,11 @@ class Trainer(transformers.Trainer):
 
     @property
     def epochs_done(self) -> float:
-        """Epochs of the recipe that are behind, counted in optimizer steps; 0 before a training."""
+        """Completed epochs of the recipe, counted in optimizer steps; 0 before a training."""
         return self.state.global_step / self._steps_per_epoch if self._steps_per_epoch else 0.0
 
     def get_batch_samples(self, epoch_iterator: Iterator, num_batches: int, device: Any) -> tuple[list, Any]:
-        """Hugging Face's batches of the next step; none where a training is resumed at its end."""
+        """Hugging Face's batches of the next step; none if the training was resumed at its end."""
         if self.control.should_training_stop:
             return [], None
         return super().get_batch_samples(epoch_iterator, num_batches, device)
@@ -326,7 +326,7 @@ class Trainer(transformers.Trainer):
         return optimizer
 
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LRScheduler:
-        """The recipe's learning rate where it has one, else Hugging Face's scheduler."""
+        """The recipe's learning rate if it sets one, else Hugging Face's scheduler."""
         if self.recipe is None or not sets_learning_rate(self.recipe):
             return super().create_scheduler(num_training_steps, optimizer)
         if self.lr_scheduler is None:
@@ -396,5 +396,5 @@ class Trainer(transformers.Trainer):
 
 
 def _is_labelled(labels: Tensor) -> Tensor:
-    """Which labels count, bool in their shape; as numbers of a regression all do, -100 too."""
+    """Which labels count, bool in their shape; in a regression all do, also -100."""
     return torch.ones_like(labels, dtype=torch.bool) if labels.is_floating_point() else labels.ne(IGNORE_INDEX)

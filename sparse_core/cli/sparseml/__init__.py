@@ -23,7 +23,7 @@ _PREFIXES = ("transformers.", "train.")  # sparseml.transformers.train.text_clas
 
 
 def sparseml_command(words: Sequence[str]) -> Callable[[], None] | None:
-    """What to run where `words` are a command in SparseML's form; None where they are another."""
+    """The function to run if `words` are a command in SparseML's form, else None."""
     if not words:
         return None
     name = words[0]

@@ -34,7 +34,7 @@ _OBJECTS_OR_FILES = ("accelerator_config", "fsdp_config")
 
 
 def require_objects(namespace: argparse.Namespace) -> None:
-    """Refuses what is no JSON object where one is expected, what needs several processes, and flags at odds.
+    """Refuses texts that are not JSON objects, flags that need several processes, and flags that contradict each other.
 
     Raises:
         ConfigError: there is such a value.

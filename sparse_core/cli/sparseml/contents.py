@@ -22,7 +22,7 @@ _TESTED = ("test", UNLABELLED_TEST)
 def contents_of(
     arguments: Arguments, *, model: Path, teacher: Path | None, dataset: Path, recipe: Recipe | None
 ) -> dict[str, str]:
-    """From each flag that names files to the identity of what it gives to the training.
+    """Flag -> identity of the files that it adds to the training.
 
     Args:
         arguments: of the command.

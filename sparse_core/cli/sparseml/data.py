@@ -130,7 +130,7 @@ def _copy_rows(sources: list[Path], sink: Any, max_rows: int) -> None:
 
 
 def settings_of(command: TaskCommand, data: DataArguments) -> dict[str, Any]:
-    """The arguments of fetch_dataset that the flags mean."""
+    """The arguments of fetch_dataset that correspond to the flags."""
     settings: dict[str, Any] = {"task": command.task, "task_args": json.dumps(task_args(command, data))}
     for name in _SAME_NAMES:
         value = getattr(data, name, None)

@@ -160,7 +160,7 @@ def _job(arguments: ExportArguments, model: Path) -> ExportJob:
 
 
 def _data_flags(arguments: ExportArguments, model: Path) -> DataArguments | None:
-    """The data flags of --data_args, else those that the model was trained with, where a command left its record."""
+    """The data flags of --data_args; without it, those of the training, if the model folder has its record."""
     assert arguments.task is not None
     command = task_commands()[arguments.task]
     if arguments.data_args is None:
@@ -177,7 +177,7 @@ def _data_flags(arguments: ExportArguments, model: Path) -> DataArguments | None
 
 
 def _schema(arguments: ExportArguments, model: Path, data: DataArguments | None) -> tuple[DatasetSchema, Path | None]:
-    """What the model predicts, and the data to compare on: that of --data_args, else only what the model says."""
+    """What the model predicts, and the data to compare on. Without --data_args only the model says what it predicts."""
     assert arguments.task is not None
     command = task_commands()[arguments.task]
     if data is not None and arguments.data_args is not None:
@@ -232,7 +232,7 @@ def _log_notices(arguments: ExportArguments, model: Path) -> None:
 
 
 def _require_replaceable(target: Path) -> None:
-    """Refuses a place for the deployment that holds something else than an earlier export."""
+    """Refuses a deployment folder that holds more than an earlier export."""
     if not target.exists():
         return
     deployment = Deployment(target)

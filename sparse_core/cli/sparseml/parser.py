@@ -85,7 +85,7 @@ def parse(task: str, words: Sequence[str]) -> Arguments:
 
 
 def _fit_to_machine(namespace: argparse.Namespace) -> None:
-    """Drops what this machine cannot do, where the result does not depend on it, with a line in the log.
+    """Drops flags that this machine cannot follow and that do not change the result; logs each.
 
     Raises:
         ConfigError: there is no output_dir.
@@ -122,7 +122,7 @@ def instance(cls: type, namespace: argparse.Namespace) -> Any:
 
 
 def _file_of(words: Sequence[str]) -> Path | None:
-    """The file that a command line begins with, if it does."""
+    """The file at the start of a command line, if there is one."""
     is_file = bool(words) and words[0].endswith(FILE_SUFFIXES) and not words[0].startswith("-")
     return Path(words[0]) if is_file else None
 
@@ -240,7 +240,7 @@ class FlagParser(HfArgumentParser):
         return namespace
 
     def words_of(self, values: Mapping[str, Any]) -> list[str]:
-        """Flags and their values, as JSON or YAML has them, as words of a command line.
+        """The words of a command line for flags and their values from JSON or YAML.
 
         Where an old name and its new one are both there, as in what transformers 4 wrote, one that is 0 or off is left
         out.
@@ -255,7 +255,7 @@ class FlagParser(HfArgumentParser):
         ]
 
     def action_of(self, name: str) -> argparse.Action | None:
-        """What the flag decides, in whatever spelling; for an old name, what the new one does; None: no such flag."""
+        """The action of a flag in any spelling; an old name has the action of its new one; None: no such flag."""
         name = name.replace("-", "_")
         option = f"--{RENAMED[name].to if name in RENAMED else name}"
         return next((action for action in self._actions if option in action.option_strings), None)
@@ -271,7 +271,7 @@ class FlagParser(HfArgumentParser):
 
 
 class _OldFlag(argparse.Action):
-    """A flag of an older version: does what it did, or says why it does not."""
+    """A flag of an older version: it has its old effect, or the log says why not."""
 
     def __init__(self, option_strings: list[str], dest: str, **kwargs: Any) -> None:
         super().__init__(option_strings, dest, nargs="?", const="true", default=argparse.SUPPRESS, **kwargs)
@@ -323,7 +323,7 @@ def _spellings(name: str) -> tuple[str, ...]:
 
 
 def _as_written(argument: str | None, words: Sequence[str]) -> str:
-    """The one of argparse's `--a_b/--a-b` that is among the words."""
+    """The spelling, of argparse's `--a_b/--a-b`, that the user wrote."""
     spellings = (argument or "").split("/")
     written = [spelling for spelling in spellings if any(word.partition("=")[0] == spelling for word in words)]
     return (written or spellings)[0]

@@ -66,7 +66,7 @@ _DECIDES_WEIGHTS = (
 
 
 def run_command(arguments: Arguments) -> dict[str, float]:
-    """Trains, evaluates and predicts, as the flags say; everything appears in --output_dir.
+    """Trains, evaluates and predicts as the flags say, and writes everything to --output_dir.
 
     Returns:
         All metrics, as in `all_results.json`.
@@ -113,7 +113,7 @@ def flag_naming(arguments: Arguments) -> Callable[[str], str]:
 
 
 def settings_of(arguments: Arguments, overruled: frozenset[str] = frozenset()) -> dict[str, Any]:
-    """The flags that decide what a training gives, as JSON values by name.
+    """The flags that decide the result of a training, as JSON values by name.
 
     Args:
         arguments: of the command.
@@ -136,7 +136,7 @@ def _inputs_of(arguments: Arguments) -> dict[str, str]:
 
 @contextmanager
 def _scratch(output_dir: Path) -> Iterator[Path]:
-    """A folder for models that are put together of several sources; removed at the end."""
+    """A folder for models that are assembled from several sources; it is removed at the end."""
     scratch = output_dir / _SCRATCH_NAME
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
@@ -229,7 +229,7 @@ class _Command:
 
     @cached_property
     def teacher(self) -> Path | str | None:
-        """The teacher's folder, "self" or "disable"; None where none is named."""
+        """The teacher's folder, "self" or "disable"; None: no teacher is named."""
         name = self.arguments.recipe.distill_teacher
         is_distilled = self.recipe is not None and self.recipe.needs_teacher
         if name in (None, NO_TEACHER, SELF_TEACHER) or not is_distilled:
@@ -265,7 +265,7 @@ class _Command:
         )
 
     def _test_splits(self) -> dict[str, str]:
-        """Suffix -> split to predict; asked for before the training, which would be in vain without one.
+        """Suffix -> split to predict. It is read before the training, so that missing test rows show at once.
 
         Raises:
             DataError: there is none.
@@ -289,7 +289,7 @@ class _Command:
             raise ConfigError("push_to_hub", " ".join(str(error).split())) from None
 
     def _train(self, checkpoint: Path | None) -> dict[str, float]:
-        """Trains, evaluates where that was asked for, and publishes the model if its scores are numbers."""
+        """Trains, evaluates if the flags ask for it, and publishes the model if its scores are finite."""
         session, trainer = self.session, self.session.trainer
         with self._hub_errors():
             metrics = session.train(checkpoint)
@@ -335,7 +335,7 @@ class _Command:
 
 
 def _max_seq_length(wanted: int | None, longest: int) -> int:
-    """The user's length, or what the model can read where that is less."""
+    """The smaller of the user's length and the model's."""
     if wanted is None:
         return min(longest, LONGEST_DEFAULT)
     if wanted > longest:

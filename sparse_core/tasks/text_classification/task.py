@@ -145,7 +145,7 @@ class TextClassification(Task):
 
         A new head for several labels starts as if each row had one of them (the prior of Lin et al. 2017,
         arXiv:1708.02002). From logits of 0, which is half of all labels, the first steps bring the logits down through
-        the encoder more than through the bias, and its outputs come out alike for all rows.
+        the encoder more than through the bias, and its outputs become alike for all rows.
         """
         values: dict[str, Any] = {"num_labels": 1} if self.options.problem_type == REGRESSION else {}
         return {

@@ -113,8 +113,8 @@ def test_no_model_that_counts_leaves_the_last_one_and_says_so(train, caplog):
     assert trainer.state.best_model_checkpoint is None and trainer.state.global_step == 8
     assert sparsity(trainer.model) > 0.7
     assert [line for line in caplog.messages if line.startswith("load_best_model_at_end")] == [
-        "load_best_model_at_end has no effect: no checkpoint of after epoch 2, the first that can be the best, has a "
-        "score; the model is that of the last step"
+        "load_best_model_at_end has no effect: no checkpoint after epoch 2 has a score, and earlier ones "
+        "do not count; the model is that of the last step"
     ]
 
 
