@@ -6,6 +6,7 @@ import importlib
 import inspect
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -127,7 +128,9 @@ def _inputs(step: Step) -> Iterator[tuple[str, Port]]:
     """Parameter and declaration of each input artifact. An input of many artifacts has numbered parameters."""
     for port in step.inputs:
         if port.many:
-            yield from ((f"{_singular(port)}_{number}", port) for number in range(1, MAX_CANDIDATES + 1))
+            first, *others = (f"{_singular(port)}_{number}" for number in range(1, MAX_CANDIDATES + 1))
+            yield first, port
+            yield from ((name, replace(port, help=f"As {first}.")) for name in others)
         else:
             yield port.name, port
 
@@ -217,7 +220,7 @@ def _arguments(step: Step) -> Iterator[str]:
 def _extras(step: Step) -> tuple[str, str, str]:
     """Additional code of a component: its imports, and the lines before and after the call."""
     before = "".join(
-        f"\n    inputs = [{', '.join(name for name, p in _inputs(step) if p is port)}]"
+        f"\n    inputs = [{', '.join(name for name, p in _inputs(step) if p.name == port.name)}]"
         f"\n    {port.name} = dict(zip({_names_parameter(port)}, [i for i in inputs if i is not None], strict=True))"
         for port in step.inputs
         if port.many

@@ -156,9 +156,11 @@ class _Measured(Part):
     opset: int | None
 
 
-class LatencyRow(_Measured):
+class Latency(Part):
     """The timed runs of one candidate in one engine at one input shape."""
 
+    candidate: str
+    engine: str
     batch_size: int
     sequence_length: int
     num_threads: int
@@ -171,6 +173,10 @@ class LatencyRow(_Measured):
     rows_per_second: float
     speed_ratio: float
     """Median over the rounds of the reference's time divided by the own time; 2.0 is twice as fast."""
+
+
+class LatencyRow(Latency, _Measured):
+    """The timed runs, and the form of the model that ran."""
 
 
 class FootprintRow(_Measured):

@@ -82,7 +82,7 @@ def measure_candidates(
     )
     for latency in timed:
         row = conditions[latency.candidate, latency.engine]
-        measured.latency.append(LatencyRow(**{**row, **asdict(latency)}))
+        measured.latency.append(LatencyRow(**{**row, **latency.model_dump()}))
     return measured
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sparse_core.artifacts.report_parts import Latency
 from sparse_core.benchmark.engines.base import Forward, make_inputs
 
 PERCENTILES = (50, 95, 99)
@@ -23,29 +24,6 @@ class Subject:
     candidate: str
     engine: str
     forward: Forward
-
-
-@dataclass(frozen=True)
-class Latency:
-    """The timed runs of one subject at one input shape.
-
-    Attributes:
-        speed_ratio: median over the rounds of the reference's time divided by the own time; 2.0 is twice as fast.
-    """
-
-    candidate: str
-    engine: str
-    batch_size: int
-    sequence_length: int
-    num_threads: int
-    num_warmup_runs: int
-    num_runs: int
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
-    mean_ms: float
-    rows_per_second: float
-    speed_ratio: float
 
 
 def measure(

@@ -37,20 +37,13 @@ def benchmark(
         candidate_names: Names of candidates, in the order of their inputs.
         candidate_1: Models to compare, up to 8, each with a name: Hugging Face models and deployments of
             export_onnx.
-        candidate_2: Models to compare, up to 8, each with a name: Hugging Face models and deployments of
-            export_onnx.
-        candidate_3: Models to compare, up to 8, each with a name: Hugging Face models and deployments of
-            export_onnx.
-        candidate_4: Models to compare, up to 8, each with a name: Hugging Face models and deployments of
-            export_onnx.
-        candidate_5: Models to compare, up to 8, each with a name: Hugging Face models and deployments of
-            export_onnx.
-        candidate_6: Models to compare, up to 8, each with a name: Hugging Face models and deployments of
-            export_onnx.
-        candidate_7: Models to compare, up to 8, each with a name: Hugging Face models and deployments of
-            export_onnx.
-        candidate_8: Models to compare, up to 8, each with a name: Hugging Face models and deployments of
-            export_onnx.
+        candidate_2: As candidate_1.
+        candidate_3: As candidate_1.
+        candidate_4: As candidate_1.
+        candidate_5: As candidate_1.
+        candidate_6: As candidate_1.
+        candidate_7: As candidate_1.
+        candidate_8: As candidate_1.
         reference: Name of the candidate that the others are compared with; empty: the first one.
         max_seq_length: Longest row in tokens; the tokens beyond it are cut off.
         benchmark_options: What to measure, and how often. Keys: batch_sizes, sequence_lengths, num_threads,
